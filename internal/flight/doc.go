@@ -1,0 +1,18 @@
+// Package flight lets one load serve many callers, and says for whom its result is good.
+//
+// A caller notes the fence's clock and asks for a key; the [Group] answers with a [Step]: lead a load, share one, wait for one
+// and check, wait and ask again, load alone, or give up on a cycle. Who may share what follows from when the flight began:
+//
+//   - A caller with a lease shares a flight that began at or after the clock it noted, whatever comes of it. One that began
+//     before is good for it only if the value's labels are valid in a check the caller itself makes after the flight has ended,
+//     and its error never: what failed then might succeed now.
+//   - A caller without a lease cannot trust its clock. It shares only a flight begun after it asked: who arrives during one
+//     waits for its end and shares the next.
+//   - A caller that bypasses (its token was not reached, or it asked to) shares only flights begun after it asked by one that
+//     bypasses for at least as much. Such flights run beside the ordinary one, one at a time.
+//
+// A wait that would close a cycle among loads is not made; the caller loads alone. A load that asks for its own key is a cycle.
+//
+// The package is a pure state machine behind a mutex: it starts no goroutine and reads no clock but the fence's. Waiting is the
+// caller's, on the flight's channel. Bound: one ordinary and one bypassing flight a key, and one lone load a caller.
+package flight
