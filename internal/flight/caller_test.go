@@ -172,8 +172,8 @@ func (w *world) done(r *read, parent *loading, o *outcome) *outcome {
 		}
 	}
 	after := r.bypass || r.loads > 0 && !r.ask.Leased // only what was loaded after it asked will do
-	if n, ok := o.value[r.key]; ok && after && r.began > 0 && n < w.log[r.began-1][r.key] {
-		w.fail("key %d, bypass %v, no lease: it knows %d writes, of %d when it began", r.key, r.bypass, n, w.log[r.began-1][r.key])
+	if after && o.loaded && r.began > 0 && o.own < w.log[r.began-1][r.key] {
+		w.fail("key %d, bypass %v, leased %v: its load knew %d writes, of %d when it began", r.key, r.bypass, r.ask.Leased, o.own, w.log[r.began-1][r.key])
 	}
 	return o
 }

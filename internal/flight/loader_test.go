@@ -38,7 +38,7 @@ func (w *world) run(l *loading, start int64, bypass bool, flights []flown) {
 			labels := append([]depend.Label{depend.Key("f", strconv.Itoa(f.key)), depend.All()}, recorded.Set.Labels()...)
 			mine := known{f.key: own[f.key]}
 			mine.merge(value)
-			o := &outcome{value: mine, err: err, labels: labels, life: fence.Life{
+			o := &outcome{value: mine, loaded: true, own: own[f.key], err: err, labels: labels, life: fence.Life{
 				Birth: f.flight.Start, Start: start, Expires: min(start+ttl, recorded.Expires), End: start + maxTTL, Labels: hashes(labels),
 			}}
 			if w.fault == bornAfterTheLoad {

@@ -94,6 +94,8 @@ func (v known) merge(o known) {
 // outcome is what a load brought. An error has a history too: it may not be older than a value may be.
 type outcome struct {
 	value  known
+	loaded bool // a loader ran for it
+	own    int  // writes of its own key that the loader saw; its value may know fewer, by what it read from the cache
 	err    error
 	life   fence.Life
 	labels []depend.Label
