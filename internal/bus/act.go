@@ -1,0 +1,148 @@
+package bus
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/lethe-cache/lethe/internal/cursor"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Bounds in time of what the Follower asks for.
+const (
+	pingFor  = 2 * time.Second
+	askFor   = 3 * time.Second
+	fetchFor = 5 * time.Second
+	tickFor  = 2 * time.Second
+)
+
+func wallNow() int64 { return time.Now().UnixNano() }
+
+// do performs Actions in order. What takes time runs beside the loop, which hears of its end.
+func (b *Bus) do(as []cursor.Action) {
+	for len(as) > 0 {
+		a := as[0]
+		as = as[1:]
+		switch a.Do {
+		case cursor.Fence:
+			b.cfg.Handler.FenceAll()
+		case cursor.Grant:
+			b.cfg.Handler.Lease(a.End)
+		case cursor.Done:
+			b.resetDone(a.Cause)
+		case cursor.Ping:
+			b.beside(pingFor, func(ctx context.Context) { b.ping(ctx, a.ID) })
+		case cursor.Ask:
+			ensure := b.loop.ensure && !b.cfg.External
+			seen := b.loop.follower.View().Known
+			b.beside(askFor, func(ctx context.Context) { b.ask(ctx, a.ID, ensure, seen) })
+		case cursor.Fetch:
+			b.beside(fetchFor, func(ctx context.Context) { b.fetch(ctx, a) })
+		case cursor.Tick:
+			m, id := b.tickMessage(a)
+			ticket := b.loop.follower.View().Sending(b.cfg.Now())
+			b.beside(tickFor, func(ctx context.Context) { b.tick(ctx, a.ID, m, id, ticket) })
+		}
+	}
+}
+
+// beside runs job with the connection's life, at most for d. There is one of each kind at a time.
+func (b *Bus) beside(d time.Duration, job func(context.Context)) {
+	online := b.loop.online
+	if online == nil {
+		online = b.life
+	}
+	b.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(online, d)
+		defer cancel()
+		job(ctx)
+	})
+}
+
+func (b *Bus) resetDone(cause cursor.Cause) {
+	b.echoes.forget()
+	b.loop.resets[cause]++
+	b.counts.reset(string(cause))
+	v := b.loop.follower.View()
+	if cause == cursor.Start {
+		b.cfg.Logger.Info("following the stream", "stream", b.stream, "epoch", v.Epoch, "position", v.Cursor)
+	} else {
+		b.cfg.Logger.Warn("continuity was lost: everything is forgotten", "cause", cause, "stream", b.stream, "epoch", v.Epoch, "position", v.Cursor)
+	}
+	b.board.show(v)
+	b.cfg.Handler.ResetDone(string(cause))
+	b.loop.passed = 0
+	b.passed(v)
+}
+
+func (b *Bus) ping(ctx context.Context, id uint64) {
+	err := b.nc.FlushWithContext(ctx)
+	mark := b.feed.Mark()
+	b.tell(func(now int64) { b.do(b.loop.follower.Pong(id, mark, err == nil, now)) }) //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
+}
+
+func (b *Bus) ask(ctx context.Context, id uint64, ensure bool, seen uint64) {
+	info, err := b.info(ctx, ensure, seen)
+	b.why.set(areaStream, err)
+	b.tell(func(now int64) { //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
+		b.loop.ensure = err != nil || b.loop.ensure && !ensure && !b.cfg.External
+		b.do(b.loop.follower.Answered(id, info, err == nil, now))
+	})
+}
+
+// info is the leader's word. Where the stream has to be looked at first, that is done first, so that the moment of the
+// question is as late as it can be.
+func (b *Bus) info(ctx context.Context, ensure bool, seen uint64) (cursor.Info, error) {
+	if err := checkServer(b.nc); err != nil {
+		return cursor.Info{}, err
+	}
+	if ensure {
+		if _, err := ensureStream(ctx, b, seen); err != nil {
+			return cursor.Info{}, err
+		}
+	}
+	asked := b.cfg.Now()
+	s, err := inspect(ctx, b.nc, b.cfg.Fleet, b.perms.request)
+	if err != nil {
+		return cursor.Info{}, err
+	}
+	if err := s.Fatal(); err != nil {
+		return cursor.Info{}, err
+	}
+	in := cursor.Info{Epoch: s.Epoch, First: s.First, Last: s.Last, Asked: asked, At: b.cfg.Now()}
+	if !s.LastTime.IsZero() {
+		in.LastTime = s.LastTime.UnixNano()
+	}
+	return in, nil
+}
+
+func ensureStream(ctx context.Context, b *Bus, seen uint64) (StreamInfo, error) {
+	return ensure(ctx, b.nc, b.cfg.Fleet, EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen}, b.perms.request)
+}
+
+// tickMessage is what keeps the stream from falling silent. The id that all nodes share in a second is thrift: the server
+// keeps the first and drops the others.
+func (b *Bus) tickMessage(a cursor.Action) (m event.Message, msgID string) {
+	now := time.Now()
+	id, sys := event.NewID(), event.SysTick
+	msgID = id
+	if !a.Fresh {
+		msgID = "tick-" + strconv.FormatInt(now.UnixNano()/int64(tick), 10)
+	}
+	if a.Lost {
+		sys = event.SysLost
+		b.loop.lost = id
+	}
+	return event.EncodeSys(b.cfg.Fleet, sys, b.cfg.Source, b.cfg.Name, id, now), msgID
+}
+
+func (b *Bus) tick(ctx context.Context, id uint64, m event.Message, msgID string, t cursor.Ticket) {
+	ack, err := b.send(ctx, m, msgID)
+	if err != nil {
+		b.why.set(areaTick, tickError(err))
+	} else {
+		b.why.set(areaTick, nil)
+	}
+	b.tell(func(now int64) { b.do(b.loop.follower.Ticked(id, t, ack.Sequence, ack.Duplicate, err == nil, now)) }) //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
+}

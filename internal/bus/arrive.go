@@ -1,0 +1,126 @@
+package bus
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lethe-cache/lethe/internal/cursor"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// roundMost bounds how many arrivals are handled before the position is shown and others get their turn.
+const roundMost = 64
+
+func (b *Bus) arrivals(a Arrival) {
+	for n := 1; ; n++ {
+		b.queue.took(a)
+		b.arrived(a)
+		if n == roundMost {
+			break
+		}
+		select {
+		case a = <-b.queue.ch:
+			continue
+		default:
+		}
+		break
+	}
+	if b.queue.overflowed() {
+		b.counts.overflows.Add(1)
+		b.do(b.loop.follower.Overflowed(b.cfg.Now()))
+	}
+}
+
+// arrived handles one message of the live feed: applied at once, accounted for then.
+func (b *Bus) arrived(a Arrival) {
+	if a.Conn > b.loop.conn {
+		b.connection()
+	}
+	if b.deaf.Load() {
+		b.deaf.Store(false)
+		b.why.set(areaFeed, nil)
+		b.board.poke()
+	}
+	s := readStamp(a.Header)
+	b.forged(s, a.Header)
+	if s.stream != "" && s.stream != b.stream {
+		b.counts.foreign.Add(1)
+		return
+	}
+	lost := b.apply(s, a.Subject, a.Header, a.Data, true)
+	if s.seq == 0 {
+		return
+	}
+	now := b.cfg.Now()
+	if lost != "" {
+		b.do(b.loop.follower.Lost(s.seq, lost == b.loop.lost, now))
+	}
+	b.do(b.loop.follower.Live(cursor.Arrival{
+		Message: cursor.Message{Seq: s.seq, Time: s.time.UnixNano()}, At: a.At, Conn: a.Conn, Number: a.Number,
+	}, now))
+}
+
+// apply hands an event to the node. It returns the id of a "lost".
+func (b *Bus) apply(s stamp, subject string, header nats.Header, data []byte, live bool) (lost string) {
+	d := Delivery{Received: event.Decode(b.cfg.Fleet, subject, header, data), Live: live}
+	b.judge(&d.Received)
+	if d.Sys != "" {
+		if d.Sys == event.SysLost {
+			return d.ID
+		}
+		return ""
+	}
+	echo := b.echoes.take(d.Source, d.ID)
+	if len(d.Targets) == 0 && d.Manifest == nil {
+		return "" // it concerns nobody
+	}
+	if s.seq != 0 {
+		d.Sequence, d.Stored, d.Echo = s.seq, s.time, echo
+		if v := b.loop.follower.View(); v.Standing {
+			d.Token = event.NewToken(b.cfg.Fleet, v.Epoch, s.seq)
+		}
+	}
+	b.cfg.Handler.Apply(&d)
+	return ""
+}
+
+// forged counts messages whose publisher plays the server, and says so once a minute.
+func (b *Bus) forged(s stamp, h nats.Header) {
+	if !s.forged {
+		return
+	}
+	b.counts.forged.Add(1)
+	source := h.Get("ce-source")
+	if b.loop.complain.may("forged "+source, time.Now()) {
+		b.cfg.Logger.Warn("a message carries Nats- headers that only the server may set; they are ignored", "source", source, "subject", s.subject)
+	}
+}
+
+// judge counts what was refused or widened, and says so once per source and minute.
+func (b *Bus) judge(r *event.Received) {
+	b.counts.judge(r)
+	if r.Rejected == "" && r.Widened == "" {
+		return
+	}
+	if b.loop.complain.may(r.Source, time.Now()) {
+		b.cfg.Logger.Warn("an event could not be taken as it is; what is not understood forgets more, never less",
+			"source", r.Source, "id", r.ID, "rejected", r.Rejected, "widened", r.Widened, "dropped", r.Dropped, "detail", r.Detail)
+	}
+}
+
+// complaints limits log lines: one a key and minute, and not too many keys.
+type complaints struct{ last map[string]time.Time }
+
+const complaintsMost = 256
+
+func (c *complaints) may(key string, now time.Time) bool {
+	if at, ok := c.last[key]; ok && now.Sub(at) < time.Minute {
+		return false
+	}
+	if c.last == nil || len(c.last) >= complaintsMost {
+		c.last = make(map[string]time.Time)
+	}
+	c.last[key] = now
+	return true
+}

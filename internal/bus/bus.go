@@ -1,0 +1,201 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lethe-cache/lethe/internal/cursor"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Bus is a node's place on its fleet's stream. All methods are safe for concurrent use.
+type Bus struct {
+	cfg    Config
+	stream string // name of it
+	nc     *nats.Conn
+
+	life context.Context //nolint:containedctx // the life of the Bus itself; ends with Close
+	end  context.CancelFunc
+	wg   sync.WaitGroup // every goroutine of this Bus
+
+	board   board
+	why     reasons
+	perms   permissions
+	echoes  echoes
+	counts  counts
+	commits commits
+
+	deaf    atomic.Bool // the server refuses the live feed; until something comes on it
+	queue   *queue
+	feed    Feed
+	reports chan func(now int64) // what goroutines have to say to the loop
+	wants   chan struct{}
+
+	loop loop // of the loop alone
+}
+
+// loop is what only the loop's goroutine touches.
+type loop struct {
+	follower *cursor.Follower
+	online   context.Context //nolint:containedctx // the life of the connection
+	offline  context.CancelFunc
+	conn     uint64 // number of the connection; 0 = none
+	passed   uint64 // what the Handler was told of last
+	beaten   int64
+	ensure   bool // the stream has to be looked at before it is asked
+	resets   map[cursor.Cause]uint64
+	lost     string // id of this node's last "lost"
+	complain complaints
+}
+
+// Open returns a Bus that is connecting; it needs no server. ctx bounds nothing that lasts: the Bus lives until Close. The
+// error is about cfg, all that is wrong with it at once, or the subscription.
+func Open(_ context.Context, cfg Config) (*Bus, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	b := &Bus{
+		cfg: cfg, nc: cfg.Conn, stream: event.StreamName(cfg.Fleet),
+		queue:   newQueue(),
+		reports: make(chan func(int64), 64),
+		wants:   make(chan struct{}, 1),
+	}
+	b.life, b.end = context.WithCancel(context.Background())
+	b.loop.resets = make(map[cursor.Cause]uint64)
+	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64})
+	b.commits.lanes = make(map[string]*lane)
+	b.commits.slots = make(chan struct{}, lanesMost)
+	if cfg.Conn.Opts.MaxReconnect >= 0 {
+		cfg.Logger.Warn("the NATS connection gives up after some attempts to reconnect; open it with nats.MaxReconnects(-1)",
+			"attempts", cfg.Conn.Opts.MaxReconnect)
+	}
+	b.perms.listen(cfg.Conn, b.denied)
+	if !cfg.PublishOnly {
+		if err := b.subscribe(); err != nil {
+			b.perms.close()
+			return nil, err
+		}
+	}
+	b.why.set(areaConn, errConnecting(cfg.Conn))
+	status := cfg.Conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	b.wg.Go(func() { //nolint:contextcheck // the Bus outlives the context of Open
+		defer cfg.Conn.RemoveStatusListener(status)
+		b.run(status)
+	})
+	return b, nil
+}
+
+func (b *Bus) subscribe() error {
+	b.feed = newRepublished(&b.cfg)
+	if b.cfg.Feed != nil {
+		b.feed = b.cfg.Feed(b.feed)
+	}
+	if err := b.feed.Start(b.queue.put); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	return nil
+}
+
+// denied hears of a subscription that the server refused.
+func (b *Bus) denied(subject string, err error) {
+	if subject == event.LiveSubject(b.cfg.Fleet, ">") && !b.cfg.PublishOnly {
+		b.why.set(areaFeed, err)
+		b.deaf.Store(true)
+		b.board.poke()
+	}
+}
+
+// Close ends everything and returns when every goroutine has ended. It is idempotent. The connection stays open.
+func (b *Bus) Close() error {
+	b.commits.close()
+	b.end()
+	b.wg.Wait()
+	b.perms.close()
+	if b.feed != nil {
+		b.feed.Stop()
+	}
+	return nil
+}
+
+// beatEvery is how often the clocks are compared.
+const beatEvery = 100 * time.Millisecond
+
+// run is the loop: the only goroutine that touches the Follower and calls the Handler.
+func (b *Bus) run(status <-chan nats.Status) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	defer func() {
+		if b.loop.offline != nil {
+			b.loop.offline()
+		}
+	}()
+	for {
+		select {
+		case <-b.life.Done():
+			return
+		case <-status:
+			b.step(b.connection)
+		case report := <-b.reports:
+			b.step(func() { report(b.cfg.Now()) })
+		case <-b.wants:
+			b.step(func() { b.do(b.loop.follower.Want(b.cfg.Now())) })
+		case a := <-b.queue.ch:
+			b.step(func() { b.arrivals(a) })
+		case <-timer.C:
+			b.step(b.connection)
+		}
+		b.rearm(timer)
+	}
+}
+
+// step does one thing. The clocks are compared before it: what arrives after a pause must not be taken for fresh.
+func (b *Bus) step(do func()) {
+	if b.cfg.Now()-b.loop.beaten >= int64(beatEvery) {
+		b.beat()
+	}
+	do()
+	if !b.cfg.PublishOnly {
+		v := b.loop.follower.View()
+		b.board.show(v)
+		b.passed(v)
+	}
+}
+
+// passed tells the node where the cursor stands, when it has moved.
+func (b *Bus) passed(v cursor.View) {
+	if v.Standing && v.Cursor != b.loop.passed {
+		b.loop.passed = v.Cursor
+		b.cfg.Handler.Passed(v.Cursor)
+	}
+}
+
+func (b *Bus) beat() {
+	now, wall := b.cfg.Now(), time.Now()
+	b.loop.beaten = now
+	if !b.cfg.PublishOnly {
+		b.do(b.loop.follower.Beat(now, wall.UnixNano()))
+	}
+}
+
+// rearm sets the timer to what is due next.
+func (b *Bus) rearm(timer *time.Timer) {
+	wait := beatEvery
+	if due := b.loop.follower.Due(); due != 0 {
+		wait = min(wait, max(time.Duration(due-b.cfg.Now()), 0))
+	}
+	timer.Reset(wait)
+}
+
+// tell gives the loop something to do; after Close it is not done.
+func (b *Bus) tell(report func(now int64)) {
+	select {
+	case b.reports <- report:
+	case <-b.life.Done():
+	}
+}

@@ -1,0 +1,52 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Dial returns a connection to url, or one that is still connecting: it needs no server to return. It reconnects for ever,
+// buffers nothing while it is cut off (what failed must not be sent later) and notices a half-open connection within
+// 20 s. opts come after these and win. The error is about url or opts.
+func Dial(url string, logger *slog.Logger, opts ...nats.Option) (*nats.Conn, error) {
+	all := append([]nats.Option{
+		nats.Name("lethe"),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1),
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.PingInterval(5*time.Second + rand.N(5*time.Second)), //nolint:gosec // jitter is no secret
+		nats.MaxPingsOutstanding(2),
+		nats.Timeout(2 * time.Second),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				logger.Warn("disconnected from NATS", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { logger.Info("reconnected to NATS", "url", nc.ConnectedUrlRedacted()) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if sub != nil && !errors.Is(err, nats.ErrPermissionViolation) {
+				logger.Warn("NATS", "subject", sub.Subject, "error", err)
+			}
+		}),
+	}, opts...)
+	nc, err := nats.Connect(url, all...)
+	if err != nil {
+		return nil, fmt.Errorf("nats: connect to %s: %w", url, err)
+	}
+	return nc, nil
+}
+
+// reconnectDelay is full jitter under a doubling ceiling, so that a fleet does not come back in step.
+func reconnectDelay(attempts int) time.Duration {
+	ceiling := 4 * time.Second
+	if attempts < 5 {
+		ceiling = 250 * time.Millisecond << max(attempts, 0)
+	}
+	return 50*time.Millisecond + rand.N(ceiling) //nolint:gosec // jitter is no secret
+}

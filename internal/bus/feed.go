@@ -1,0 +1,73 @@
+package bus
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Feed brings what the fleet's stream stores, as it stores it: at most once, in any order. It is the seam for faults: what a
+// wrapper drops, repeats, reorders or delays has to heal.
+type Feed interface {
+	// Start begins to deliver. deliver never blocks and may be called from several goroutines.
+	Start(deliver func(Arrival)) error
+	// Mark is a number of arrival that no message exceeds which had reached this process when Mark was called.
+	Mark() uint64
+	// Stop ends it. A delivery under way may still end after Stop has returned.
+	Stop()
+}
+
+// Arrival is one message of a Feed.
+type Arrival struct {
+	Subject string
+	Header  nats.Header
+	Data    []byte
+	At      int64  // when it arrived, on the node's clock
+	Conn    uint64 // which connection, counted up with each reconnect
+	Number  uint64 // of arrival, counted up
+}
+
+// republished is the Feed of what the server republishes: one plain subscription, which costs the server no consumer.
+type republished struct {
+	nc      *nats.Conn
+	subject string
+	now     func() int64
+	number  atomic.Uint64
+	sub     *nats.Subscription
+}
+
+func newRepublished(cfg *Config) *republished {
+	return &republished{nc: cfg.Conn, subject: event.LiveSubject(cfg.Fleet, ">"), now: cfg.Now}
+}
+
+func (r *republished) Start(deliver func(Arrival)) error {
+	sub, err := r.nc.Subscribe(r.subject, func(m *nats.Msg) {
+		deliver(Arrival{
+			Subject: m.Subject, Header: m.Header, Data: m.Data,
+			At: r.now(), Conn: connNumber(r.nc), Number: r.number.Add(1),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe to %s: %w", r.subject, err)
+	}
+	r.sub = sub
+	return nil
+}
+
+// Mark counts what was delivered and what waits to be. The order matters: read the other way round, a message that is
+// delivered in between would count nowhere.
+func (r *republished) Mark() uint64 {
+	pending, _, err := r.sub.Pending()
+	if err != nil {
+		pending = 0
+	}
+	return r.number.Load() + uint64(max(pending, 0))
+}
+
+func (r *republished) Stop() { _ = r.sub.Unsubscribe() }
+
+// connNumber counts connections from 1. The client raises it before the new connection delivers anything.
+func connNumber(nc *nats.Conn) uint64 { return nc.Stats().Reconnects + 1 }

@@ -1,0 +1,213 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/lethe-cache/lethe/internal/cursor"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Bounds in time of a publish: of all its attempts, of one, and of waiting for a connection.
+const (
+	publishFor = 5 * time.Second
+	attemptFor = 2 * time.Second
+	offlineFor = time.Second
+)
+
+// receipt is what came of a publish.
+type receipt struct {
+	token event.Token
+	again bool // it took more than one attempt, or was stored before
+}
+
+// publish sends m until it is stored, refused, or not worth another attempt: wanted says whether anybody still waits. Only
+// what is certain comes back without an error; with one it may be stored all the same. Nothing is sent after it returned.
+func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted func() bool) (receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishFor)
+	defer cancel()
+	var why error
+	offline := time.Duration(0)
+	for try := range 100 {
+		pause := rand.N(20 * time.Millisecond << min(try, 4)) //nolint:gosec // jitter is no secret
+		if b.nc.IsConnected() {
+			v, now := b.board.look(), b.cfg.Now()
+			var a ack
+			a, why = b.attempt(ctx, m, msgID)
+			if why == nil {
+				b.counts.published.Add(1)
+				r := receipt{again: try > 0 || a.Duplicate}
+				r.token, why = b.token(ctx, v, v.Sending(now), a)
+				return r, why
+			}
+			var no *Refusal
+			if errors.As(why, &no) {
+				return receipt{}, why
+			}
+		} else {
+			why = errConnecting(b.nc)
+			if offline += pause; offline > offlineFor {
+				return receipt{}, why
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return receipt{}, why
+		case <-time.After(pause):
+		}
+		if !wanted() {
+			return receipt{}, why
+		}
+	}
+	return receipt{}, why
+}
+
+func (b *Bus) attempt(ctx context.Context, m event.Message, msgID string) (ack, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptFor)
+	defer cancel()
+	return b.send(ctx, m, msgID)
+}
+
+// token tells the position of an acknowledged event. An ack at or below what was known when it was sent comes from a stream
+// that is not the one this node knows: its epoch has to be read again before there is a token.
+func (b *Bus) token(ctx context.Context, v cursor.View, t cursor.Ticket, a ack) (event.Token, error) {
+	b.acked(t, a) //nolint:contextcheck // what the loop begins lives as long as the connection, not as this call
+	epoch := v.Epoch
+	if epoch == "" || !a.Duplicate && a.Sequence <= t.Known() {
+		in, err := b.info(ctx, false, 0)
+		if err == nil && in.Last < a.Sequence {
+			err = errors.New("the stream ends before it")
+		}
+		if err != nil {
+			return event.Token{}, &joined{"stored, but of which stream can't be told: " + err.Error(), []error{err}}
+		}
+		epoch = in.Epoch
+	}
+	return event.NewToken(b.cfg.Fleet, epoch, a.Sequence), nil
+}
+
+func (b *Bus) acked(t cursor.Ticket, a ack) {
+	b.tell(func(now int64) {
+		if b.cfg.PublishOnly {
+			b.stored(t, a)
+			return
+		}
+		b.do(b.loop.follower.Acked(t, a.Sequence, a.Duplicate, now))
+	})
+}
+
+// subjectsMost bounds how many subjects one Publish sends to at a time.
+const subjectsMost = 16
+
+// Publish sends events under their own ids, as a relay does: those of one subject one after the other, in order. The token
+// covers all that were stored, the highest of them; with an error, which wraps ErrNotPublished, it covers what was.
+func (b *Bus) Publish(ctx context.Context, events ...event.Event) (event.Token, error) {
+	if b.life.Err() != nil {
+		return event.Token{}, ErrClosed
+	}
+	type job struct {
+		m  event.Message
+		id string
+	}
+	var order []string
+	jobs := make(map[string][]job)
+	for _, e := range events {
+		if e.ID == "" {
+			e.ID = event.NewID()
+		}
+		m, err := event.Encode(b.cfg.Fleet, e)
+		if err != nil {
+			return event.Token{}, err
+		}
+		if jobs[m.Subject] == nil {
+			order = append(order, m.Subject)
+		}
+		jobs[m.Subject] = append(jobs[m.Subject], job{m, e.ID})
+	}
+	ctx, cancel := b.during(ctx)
+	defer cancel()
+	var (
+		sum  tally
+		wg   sync.WaitGroup
+		free = make(chan struct{}, subjectsMost)
+	)
+	for _, subject := range order {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			for _, j := range jobs[subject] {
+				r, err := b.publish(ctx, j.m, j.id, func() bool { return ctx.Err() == nil })
+				sum.add(r, err)
+				if err != nil {
+					return // what follows on this subject may not overtake it
+				}
+			}
+		})
+	}
+	wg.Wait()
+	token, again, err := sum.result()
+	if again {
+		// 1. The event was stored, its leader died before it was republished.
+		// 2. The retry was answered "duplicate" and is not republished either.
+		// 3. Something new on the stream shows every node that it misses something.
+		b.noise() //nolint:contextcheck // the tick is owed whether or not the caller still waits
+	}
+	return token, err
+}
+
+// during returns a context that also ends with the Bus.
+func (b *Bus) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(b.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// noise stores a tick under an id of its own.
+func (b *Bus) noise() {
+	b.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(b.life, publishFor)
+		defer cancel()
+		id := event.NewID()
+		m := event.EncodeSys(b.cfg.Fleet, event.SysTick, b.cfg.Source, b.cfg.Name, id, time.Now())
+		if _, err := b.publish(ctx, m, id, func() bool { return ctx.Err() == nil }); err != nil {
+			b.cfg.Logger.Debug("a tick after a repeated publish was not stored", "error", err)
+		}
+	})
+}
+
+// tally sums up several publishes.
+type tally struct {
+	mu    sync.Mutex // guards what follows
+	token event.Token
+	again bool
+	errs  []error
+}
+
+func (t *tally) add(r receipt, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.again = t.again || r.again
+	if err != nil {
+		t.errs = append(t.errs, err)
+	}
+	t.cover(r.token)
+}
+
+// cover raises the token. Of two epochs that of the later numbers counts: a stream begins above what it replaces.
+func (t *tally) cover(token event.Token) {
+	if token.Sequence() > t.token.Sequence() {
+		t.token = token
+	}
+}
+
+func (t *tally) result() (event.Token, bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.errs != nil {
+		return t.token, t.again, notPublished(errors.Join(t.errs...))
+	}
+	return t.token, t.again, nil
+}

@@ -1,0 +1,49 @@
+package bus
+
+import "sync/atomic"
+
+// Bounds of the queue between the client's callback, which may not block, and the bus.
+const (
+	queueLen   = 8192
+	queueBytes = 32 << 20
+)
+
+// queue is that queue. What does not fit is a hole in the feed, and healed like one.
+type queue struct {
+	ch    chan Arrival
+	bytes atomic.Int64
+	full  atomic.Bool
+}
+
+func newQueue() *queue { return &queue{ch: make(chan Arrival, queueLen)} }
+
+func (q *queue) put(a Arrival) {
+	n := int64(len(a.Data))
+	if q.bytes.Add(n) <= queueBytes {
+		select {
+		case q.ch <- a:
+			return
+		default:
+		}
+	}
+	q.bytes.Add(-n)
+	q.full.Store(true)
+}
+
+func (q *queue) took(a Arrival) { q.bytes.Add(-int64(len(a.Data))) }
+
+// overflowed says whether something was dropped since the last call, and if so drops the rest as well: it has to be fetched
+// anyway, and there is no catching up with a queue that is full.
+func (q *queue) overflowed() bool {
+	if !q.full.Swap(false) {
+		return false
+	}
+	for {
+		select {
+		case a := <-q.ch:
+			q.took(a)
+		default:
+			return true
+		}
+	}
+}

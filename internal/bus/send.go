@@ -1,0 +1,62 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// ack is the server's word that a message is stored.
+type ack struct {
+	Stream    string `json:"stream"`
+	Sequence  uint64 `json:"seq"`
+	Duplicate bool   `json:"duplicate"`
+}
+
+// errUnknown says that a publish may or may not have been stored.
+var errUnknown = errors.New("no answer in time, it may be stored or not")
+
+// send is one attempt of a publish. A *Refusal is for good; any other error means: perhaps.
+func (b *Bus) send(ctx context.Context, m event.Message, msgID string) (ack, error) {
+	header := nats.Header(m.Header)
+	header["Nats-Expected-Stream"] = []string{b.stream}
+	if msgID != "" {
+		header["Nats-Msg-Id"] = []string{msgID}
+	}
+	answer, err := b.perms.request(ctx, b.nc, &nats.Msg{Subject: m.Subject, Header: header, Data: m.Data})
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return ack{}, errors.New("no server has the stream " + b.stream + " at the moment")
+	case errors.Is(err, context.DeadlineExceeded):
+		return ack{}, errUnknown
+	case err != nil:
+		return ack{}, err
+	}
+	var body struct {
+		Error *jetstream.APIError `json:"error"`
+		ack
+	}
+	if err := json.Unmarshal(answer.Data, &body); err != nil {
+		return ack{}, fmt.Errorf("the server's answer is unreadable: %w", err)
+	}
+	if no := body.Error; no != nil {
+		if no.Code >= 400 && no.Code < 500 {
+			return ack{}, &Refusal{Code: int(no.ErrorCode), Description: no.Description}
+		}
+		return ack{}, fmt.Errorf("the server can't store it now: %s", no.Description)
+	}
+	if body.Stream != b.stream || body.Sequence == 0 {
+		return ack{}, fmt.Errorf("stored by the stream %q, not by %s", body.Stream, b.stream)
+	}
+	return body.ack, nil
+}
+
+func tickError(err error) error {
+	return fmt.Errorf("can't publish ticks, so nothing proves that the node hears its stream: %w", err)
+}

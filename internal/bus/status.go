@@ -1,0 +1,60 @@
+package bus
+
+import (
+	"errors"
+	"time"
+)
+
+// State of a Bus.
+type State int
+
+// States.
+const (
+	Starting State = iota // never leased yet
+	Current               // the lease holds
+	Expired               // the lease is gone
+	Closed
+)
+
+// Status is a snapshot of a Bus.
+type Status struct {
+	State        State
+	Epoch        string        // of the stream; "" = not known yet
+	Cursor, Last uint64        // position, and the highest sequence known of
+	LeaseEnd     int64         // on the clock of Config.Now; 0 = no lease
+	LeaseAge     time.Duration // since the lease's as-of moment; 0 = no lease
+	GapsHealed   uint64
+	Resets       map[string]uint64 // by cause; the start is one
+	Rejected     map[string]uint64 // events or parts of them refused, by reason
+	Widened      map[string]uint64 // events taken for more than they say, by reason
+	Forged       uint64            // messages with Nats- headers of their publisher's making
+	Foreign      uint64            // live messages of another stream
+	Published    uint64            // events acknowledged
+	Overflows    uint64            // times the queue of arrivals was full
+	Err          error             // what is wrong at the moment; nil = nothing known
+}
+
+// Status never waits for I/O.
+func (b *Bus) Status() Status {
+	v, now := b.board.look(), b.cfg.Now()
+	s := Status{
+		State: Starting, Epoch: v.Epoch, Cursor: v.Cursor, Last: v.Known, LeaseEnd: v.End, GapsHealed: v.Healed,
+		Forged: b.counts.forged.Load(), Foreign: b.counts.foreign.Load(),
+		Published: b.counts.published.Load(), Overflows: b.counts.overflows.Load(), Err: b.why.all(),
+	}
+	b.counts.maps(&s)
+	switch {
+	case b.life.Err() != nil:
+		s.State, s.Err = Closed, ErrClosed
+	case b.cfg.PublishOnly && b.ready(0, v.Epoch):
+		s.State = Current
+	case v.End > now:
+		s.State, s.LeaseAge = Current, time.Duration(now-v.AsOf)
+	case v.Ready:
+		s.State = Expired
+	}
+	if s.Err == nil && s.State == Starting && !b.cfg.PublishOnly {
+		s.Err = errors.New("catching up")
+	}
+	return s
+}

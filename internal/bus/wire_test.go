@@ -1,0 +1,322 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/lethe-cache/lethe/internal/bus"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+func publishRaw(t *testing.T, nc *nats.Conn, m *nats.Msg) {
+	t.Helper()
+	if err := nc.PublishMsg(m); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func raw(tag string) []byte {
+	return fmt.Appendf(nil, `{"specversion":"1.0","id":"1","source":"/cli","type":"dev.lethe.invalidated.v1",`+
+		`"datacontenttype":"application/json","data":{"targets":[{"tag":%q}]}}`, tag)
+}
+
+func TestAProgramThatOnlyKnowsNATSIsApplied(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	publishRaw(t, nodes[0].nc, &nats.Msg{Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:42")})
+	publishRaw(t, nodes[0].nc, &nats.Msg{Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:43")}) // the same id
+	for _, n := range nodes {
+		eventually(t, "both applied", func() bool { return n.forgot("user:42") == 1 && n.forgot("user:43") == 1 })
+	}
+}
+
+func TestForgedServerHeadersAreIgnoredAndCounted(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	before := nodes[1].Position()
+	publishRaw(t, nodes[0].nc, &nats.Msg{
+		Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:42"),
+		Header: nats.Header{
+			"Nats-Sequence": {"999999999999999"}, "nats-sequence": {"999999999999998"}, "Nats-Stream": {"OTHER"},
+			"Nats-Time-Stamp": {"2020-01-01T00:00:00Z"},
+		},
+	})
+	for _, n := range nodes {
+		eventually(t, "it is applied", func() bool { return n.forgot("user:42") == 1 })
+		eventually(t, "it is counted", func() bool { return n.Status().Forged == 1 })
+	}
+	serves(t, nodes...)
+	if at := nodes[1].Position(); at.Sequence() > before.Sequence()+10 || len(nodes[1].causes()) != 1 {
+		t.Errorf("position %s after %s, resets %v", at, before, nodes[1].causes())
+	}
+}
+
+func TestForgedHeadersOfAFetchedMessageAreIgnored(t *testing.T) {
+	t.Parallel()
+	good, bad, f := faultyPair(t)
+	f.with(func(bus.Arrival) []bus.Arrival { return nil })
+	publishRaw(t, good.nc, &nats.Msg{
+		Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:42"),
+		Header: nats.Header{"Nats-Sequence": {"1"}, "Nats-Subject": {event.LogSubject(fleet, "all")}, "Nats-Stream": {"OTHER"}},
+	})
+	eventually(t, "it is fetched and applied", func() bool { return bad.forgot("user:42") == 1 })
+	if len(bad.causes()) != 1 {
+		t.Errorf("resets %v", bad.causes())
+	}
+}
+
+func TestALiveMessageWithoutServerHeadersIsAppliedAndMovesNothing(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	publishRaw(t, n.nc, &nats.Msg{Subject: event.LiveSubject(fleet, "tag.user"), Data: raw("user:42")})
+	eventually(t, "it is applied", func() bool { return n.forgot("user:42") == 1 })
+	n.mu.Lock()
+	d := n.applied[0]
+	n.mu.Unlock()
+	if d.Sequence != 0 || !d.Token.IsZero() {
+		t.Errorf("it got the position %d, %s", d.Sequence, d.Token)
+	}
+	serves(t, n)
+}
+
+func TestALiveMessageOfAnotherStreamIsIgnored(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	publishRaw(t, n.nc, &nats.Msg{
+		Subject: event.LiveSubject(fleet, "tag.user"), Data: raw("user:42"),
+		Header: nats.Header{"Nats-Stream": {"MIRROR"}, "Nats-Subject": {"x"}, "Nats-Sequence": {"7"}, "Nats-Time-Stamp": {"2026-01-01T00:00:00Z"}},
+	})
+	eventually(t, "it is counted", func() bool { return n.Status().Foreign == 1 })
+	if n.forgot("user:42") != 0 {
+		t.Error("it was applied")
+	}
+	serves(t, n)
+}
+
+func TestBadEventsAreCountedAndNeverStopTheFeed(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	for _, m := range []nats.Msg{
+		{Subject: event.LogSubject(fleet, "tag.user"), Data: []byte("\x00garbage")},
+		{Subject: event.LogSubject(fleet, "fn.9bad"), Data: raw("user:1")},
+		{Subject: event.LogSubject(fleet, "_sys.lost.x"), Data: []byte("?")},
+		{Subject: event.LogSubject(fleet, "fn.catalog"), Data: raw("user:1")},
+	} {
+		publishRaw(t, n.nc, &m)
+	}
+	serves(t, n)
+	s := n.Status()
+	if len(s.Widened) == 0 || len(s.Rejected) == 0 || len(n.causes()) != 1 {
+		t.Errorf("widened %v, rejected %v, resets %v", s.Widened, s.Rejected, n.causes())
+	}
+	if n.forgot("user:1") != 0 {
+		t.Error("a payload beyond its subject was applied")
+	}
+}
+
+func TestSquattedTickIdsDoNotSilenceTheFleet(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	admin := connect(t, srv)
+	if _, err := bus.Ensure(t.Context(), admin, fleet, bus.EnsureOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for second := time.Now().Unix() - 1; second < time.Now().Unix()+60; second++ {
+		m := &nats.Msg{
+			Subject: event.LogSubject(fleet, "fn.catalog"), Data: raw("x:1"),
+			Header: nats.Header{"Nats-Msg-Id": {fmt.Sprintf("tick-%d", second)}},
+		}
+		publishRaw(t, admin, m)
+	}
+	n := open(t, connect(t, srv), func(c *bus.Config) { c.MaxStaleness = 5 * time.Second })
+	ready(t, n)
+	first := n.Status().Cursor
+	eventually(t, "ticks go on under ids of their own", func() bool { return n.Status().Cursor >= first+3 })
+	if !n.leased() {
+		t.Error("the lease lapsed")
+	}
+}
+
+func TestManyCallersAreCarriedByFewEvents(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	before := nodes[0].Status().Published
+	const callers, each = 50, 20
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for i := range each {
+				token, err := nodes[0].Invalidate(t.Context(), []event.Target{event.Tag(tag(c*each + i))})
+				if err != nil || token.IsZero() {
+					t.Errorf("token %s, error %v", token, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wait(t, nodes[0].Position(), nodes...)
+	for i := range callers * each {
+		if nodes[1].forgot(tag(i)) != 1 {
+			t.Fatalf("%s was applied %d times", tag(i), nodes[1].forgot(tag(i)))
+		}
+	}
+	if events := nodes[0].Status().Published - before; events > callers*each/2 {
+		t.Errorf("%d events carried %d invalidations", events, callers*each)
+	} else {
+		t.Logf("%d events carried %d invalidations", events, callers*each)
+	}
+}
+
+func TestOneOversizedTargetDoesNotFailTheOthers(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	big := event.Key("catalog.price", strings.Repeat("x", 70_000))
+	token, err := nodes[0].Invalidate(t.Context(), []event.Target{event.Tag("a:1"), big, event.Tag("b:1")})
+	if !errors.Is(err, bus.ErrNotPublished) || !errors.Is(err, event.ErrInvalid) || token.IsZero() {
+		t.Fatalf("token %s, error %v", token, err)
+	}
+	wait(t, token, nodes...)
+	if nodes[1].forgot("a:1") != 1 || nodes[1].forgot("b:1") != 1 {
+		t.Error("the others were not published")
+	}
+}
+
+func TestMoreThanOneEventHoldsIsSeveralEvents(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	targets := make([]event.Target, 0, 4000)
+	for i := range 4000 {
+		targets = append(targets, event.Tag(fmt.Sprintf("item:%d/%s", i, strings.Repeat("x", 40))))
+	}
+	token, err := nodes[0].Invalidate(t.Context(), targets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, token, nodes...)
+	nodes[1].mu.Lock()
+	defer nodes[1].mu.Unlock()
+	got := 0
+	for _, d := range nodes[1].applied {
+		got += len(d.Targets)
+	}
+	if got != 4000 || len(nodes[1].applied) < 2 {
+		t.Errorf("%d targets in %d events", got, len(nodes[1].applied))
+	}
+}
+
+func TestABadTargetPublishesNothing(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	before := n.Status().Published
+	token, err := n.Invalidate(t.Context(), []event.Target{event.Tag("a:1"), event.Tag("NOT A TAG")})
+	if !errors.Is(err, event.ErrInvalid) || !token.IsZero() || n.Status().Published != before {
+		t.Errorf("token %s, error %v, %d published", token, err, n.Status().Published-before)
+	}
+	if token, err := n.Invalidate(t.Context(), nil); err != nil || !token.IsZero() {
+		t.Errorf("no targets: token %s, error %v", token, err)
+	}
+}
+
+func TestActorReasonAndTraceTravel(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	ctx := trace.ContextWithSpanContext(t.Context(), span)
+	ctx = event.WithReason(event.WithActor(ctx, "user", "ada"), "new prices")
+	token, err := nodes[0].Invalidate(ctx, []event.Target{event.Tag("a:1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, token, nodes...)
+	nodes[1].mu.Lock()
+	defer nodes[1].mu.Unlock()
+	d := nodes[1].applied[0]
+	if d.ActorType != "user" || d.ActorID != "ada" || d.Reason != "new prices" || !strings.Contains(d.Extensions["traceparent"], span.TraceID().String()) {
+		t.Errorf("actor %s %s, reason %q, extensions %v", d.ActorType, d.ActorID, d.Reason, d.Extensions)
+	}
+}
+
+func TestARelaysEventIsAppliedByItsOwnNodeAndStoredOnce(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	e := event.Event{ID: event.NewID(), Source: "/lethe/shop/relay", Targets: []event.Target{event.Tag("a:1")}}
+	first, err := nodes[0].Publish(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := nodes[0].Publish(t.Context(), e)
+	if err != nil || again != first {
+		t.Fatalf("token %s after %s, error %v", again, first, err)
+	}
+	wait(t, first, nodes...)
+	for i, n := range nodes {
+		n.mu.Lock()
+		if len(n.applied) != 1 || n.applied[0].Echo {
+			t.Errorf("node %d: applied %d times", i, len(n.applied))
+		}
+		n.mu.Unlock()
+	}
+}
+
+func TestTokensOfOthers(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	at := n.Position()
+	if err := n.Wait(ctx, event.Token{}); err != nil {
+		t.Errorf("the zero token: %v", err)
+	}
+	if err := n.Wait(ctx, event.NewToken("other", at.Epoch(), 1)); !errors.Is(err, event.ErrInvalid) {
+		t.Errorf("another fleet's: %v", err)
+	}
+	if err := n.Wait(ctx, event.NewToken(fleet, at.Epoch(), at.Sequence()+1_000_000)); !errors.Is(err, event.ErrInvalid) {
+		t.Errorf("beyond the end: %v", err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	foreign := event.NewToken(fleet, "otherepoch", 1)
+	if err := n.Wait(short, foreign); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("another epoch's, at once: %v: nothing proves yet that it is past", err)
+	}
+	if n.Reached(foreign) {
+		t.Error("another epoch's counts as reached without proof")
+	}
+	if err := n.Wait(ctx, foreign); err != nil {
+		t.Errorf("another epoch's: %v", err)
+	}
+}
+
+func TestCloseAnswersThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	at := n.Position()
+	waiting := make(chan error, 1)
+	go func() { waiting <- n.Wait(t.Context(), event.NewToken(fleet, at.Epoch(), at.Sequence()+1_000_000)) }()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("Wait: %v", err)
+	}
+	if _, err := n.Invalidate(t.Context(), []event.Target{event.All()}); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("Invalidate: %v", err)
+	}
+	if err := n.Ready(t.Context()); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("Ready: %v", err)
+	}
+	if n.nc.IsClosed() {
+		t.Error("the connection is not the Bus's to close")
+	}
+}

@@ -1,0 +1,46 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+)
+
+// logger turns the server's words into slog records and keeps its first fatal one: the server would end the process with
+// it, a library may not.
+type logger struct {
+	to    *slog.Logger
+	first atomic.Pointer[string]
+}
+
+func newLogger(to *slog.Logger) *logger {
+	if to == nil {
+		to = slog.New(slog.DiscardHandler)
+	}
+	return &logger{to: to.With("component", "nats-server")}
+}
+
+func (l *logger) fatal() string {
+	if p := l.first.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+func (l *logger) say(level slog.Level, format string, v []any) {
+	l.to.Log(context.Background(), level, fmt.Sprintf(format, v...)) //nolint:sloglint // the server's words are what they are
+}
+
+// Noticef comes as debug: a start alone is twenty notices.
+func (l *logger) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
+func (l *logger) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+func (l *logger) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+func (l *logger) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v) }
+func (l *logger) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
+
+func (l *logger) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.first.CompareAndSwap(nil, &text)
+	l.say(slog.LevelError, format, v)
+}
