@@ -21,8 +21,9 @@ const fleet = "shop"
 // node is a Bus with a Handler that remembers what it was told.
 type node struct {
 	*bus.Bus
-	nc   *nats.Conn
-	base time.Time
+	nc     *nats.Conn
+	source string
+	base   time.Time
 
 	mu      sync.Mutex // guards what follows
 	applied []bus.Delivery
@@ -122,6 +123,7 @@ func open(t *testing.T, nc *nats.Conn, change ...func(*bus.Config)) *node {
 	for _, c := range change {
 		c(&cfg)
 	}
+	n.source = cfg.Source
 	b, err := bus.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

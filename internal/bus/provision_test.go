@@ -196,6 +196,16 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 				err := n.Ready(ctx)
 				return errors.Is(err, bus.ErrNotReady) && strings.Contains(err.Error(), "permission") && strings.Contains(err.Error(), c.want)
 			})
+			if c.name != "live" {
+				return
+			}
+			// It catches up by asking, and so has a lease. That it hears nothing must not stay unsaid.
+			eventually(t, "a lease", n.leased)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if err := n.Ready(ctx); err == nil {
+				t.Error("a node that is refused the live feed is ready")
+			}
 		})
 	}
 }
@@ -219,5 +229,29 @@ func TestAPublisherWithoutPermissionHearsItAtOnce(t *testing.T) {
 	}
 	if token.IsZero() {
 		t.Error("there is no token of what was sent")
+	}
+}
+
+func TestATokenIsNeverOfAnEpochItsEventIsNotIn(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	admin := connect(t, srv)
+	external(t, admin, func(*jetstream.StreamConfig) {})
+	p := open(t, connect(t, srv), asExternal, func(c *bus.Config) { c.PublishOnly = true })
+	ready(t, p)
+	for i := range 5 {
+		invalidate(t, p, tag(i))
+	}
+	if err := jets(t, admin).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
+		t.Fatal(err)
+	}
+	// An operator makes it anew and lets its numbers begin at 1 again.
+	external(t, admin, func(c *jetstream.StreamConfig) { c.Metadata = map[string]string{"lethe-epoch": "ops2"} })
+	if token := invalidate(t, p, "a:1"); token.Epoch() != "ops2" || token.Sequence() != 1 {
+		t.Errorf("token %s for the first event of ops2", token)
+	}
+	eventually(t, "the publisher knows the new epoch", func() bool { return p.Status().Epoch == "ops2" })
+	if token := invalidate(t, p, "a:2"); token.Epoch() != "ops2" || token.Sequence() != 2 {
+		t.Errorf("token %s for the second event of ops2", token)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lethe-cache/lethe/internal/bus"
@@ -247,10 +248,80 @@ func TestActorReasonAndTraceTravel(t *testing.T) {
 	}
 }
 
+func TestOneEventHasOneVoice(t *testing.T) {
+	t.Parallel()
+	nodes := fleetOf(t, 2)
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			ctx := event.WithReason(t.Context(), fmt.Sprint("reason ", i%4))
+			if _, err := nodes[0].Invalidate(ctx, []event.Target{event.Tag(fmt.Sprintf("item:%d/%d", i%4, i))}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	serves(t, nodes...)
+	nodes[1].mu.Lock()
+	defer nodes[1].mu.Unlock()
+	for _, d := range nodes[1].applied {
+		for _, target := range d.Targets {
+			if group, _, ok := strings.Cut(strings.TrimPrefix(target.Name(), "item:"), "/"); ok && d.Reason != "reason "+group {
+				t.Fatalf("%s was said with %q", target, d.Reason)
+			}
+		}
+	}
+}
+
+func TestAnEventIsNeverStoredByAnotherStream(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	admin := connect(t, srv)
+	external(t, admin, func(*jetstream.StreamConfig) {})
+	p := open(t, connect(t, srv), asExternal, func(c *bus.Config) { c.PublishOnly = true })
+	ready(t, p)
+	js := jets(t, admin)
+	if err := js.DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
+		t.Fatal(err)
+	}
+	other, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{event.LogSubject(fleet, ">")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := p.Invalidate(t.Context(), []event.Target{event.Tag("a:1")}); !errors.Is(err, bus.ErrNotPublished) {
+		t.Errorf("token %s, error %v", token, err)
+	}
+	if info, err := other.Info(t.Context()); err != nil || info.State.Msgs != 0 {
+		t.Errorf("the other stream has stored it: %+v, %v", info.State, err)
+	}
+}
+
+func TestWhatNobodyWaitsForIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	admin := connect(t, srv)
+	external(t, admin, func(*jetstream.StreamConfig) {})
+	p := open(t, connect(t, srv), asExternal, func(c *bus.Config) { c.PublishOnly = true })
+	ready(t, p)
+	if err := jets(t, admin).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.Invalidate(short, []event.Target{event.Tag("a:1")}); !errors.Is(err, bus.ErrNotPublished) {
+		t.Fatalf("error %v", err)
+	}
+	s := external(t, admin, func(*jetstream.StreamConfig) {})
+	invalidate(t, p, "a:2") // on the same subject, so behind what was given up
+	if info, err := s.Info(t.Context()); err != nil || info.State.Msgs != 1 {
+		t.Errorf("%d messages, %v: what nobody waits for was sent", info.State.Msgs, err)
+	}
+}
+
 func TestARelaysEventIsAppliedByItsOwnNodeAndStoredOnce(t *testing.T) {
 	t.Parallel()
 	nodes := fleetOf(t, 2)
-	e := event.Event{ID: event.NewID(), Source: "/lethe/shop/relay", Targets: []event.Target{event.Tag("a:1")}}
+	e := event.Event{ID: event.NewID(), Source: nodes[0].source, Targets: []event.Target{event.Tag("a:1")}}
 	first, err := nodes[0].Publish(t.Context(), e)
 	if err != nil {
 		t.Fatal(err)

@@ -84,8 +84,9 @@ func (p place) widest() []Target {
 		return []Target{{class: classFunction, name: p.name}}
 	case placeFamily:
 		return []Target{{class: classPrefix, name: p.name + ":"}}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // allows says whether the subject may speak of t.
@@ -99,6 +100,7 @@ func (p place) allows(t Target) bool {
 		return (t.class == classKey || t.class == classFunction) && t.name == p.name
 	case placeFamily:
 		return (t.class == classTag || t.class == classPrefix) && t.family() == p.name
+	default:
+		return false
 	}
-	return false
 }

@@ -39,7 +39,7 @@ func AppendCanonical(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, "null"...), nil
 	case string:
-		return appendText(dst, v)
+		return AppendCanonicalString(dst, v)
 	case bool:
 		return strconv.AppendBool(dst, v), nil
 	case int:
@@ -80,7 +80,7 @@ func appendKind(dst []byte, v any) ([]byte, error) {
 	r := reflect.ValueOf(v)
 	switch r.Kind() {
 	case reflect.String:
-		return appendText(dst, r.String())
+		return AppendCanonicalString(dst, r.String())
 	case reflect.Bool:
 		return strconv.AppendBool(dst, r.Bool()), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -89,14 +89,16 @@ func appendKind(dst []byte, v any) ([]byte, error) {
 		return strconv.AppendUint(dst, r.Uint(), 10), nil
 	case reflect.Float64:
 		return appendFloat(dst, r.Float())
+	default:
+		if err := checkText(r, 0); err != nil {
+			return nil, err
+		}
+		return appendMarshalled(dst, v)
 	}
-	if err := checkText(r, 0); err != nil {
-		return nil, err
-	}
-	return appendMarshalled(dst, v)
 }
 
-func appendText(dst []byte, s string) ([]byte, error) {
+// AppendCanonicalString is AppendCanonical of a string, without an allocation for making an any of it.
+func AppendCanonicalString(dst []byte, s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, invalid("", "%q is not UTF-8, and JSON would make one key of all such strings; encode it, e.g. as hex", clip(s))
 	}

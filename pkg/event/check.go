@@ -41,7 +41,7 @@ func legalFunction(name string) bool {
 		return false
 	}
 	begins := true
-	for i := 0; i < len(name); i++ {
+	for i := range len(name) {
 		c := name[i]
 		switch {
 		case letter(c):
@@ -141,7 +141,7 @@ func checkObject(field, s string) error {
 // plainText is UTF-8 without control characters.
 func plainText(s string) bool {
 	ascii := true
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] < 0x20 || s[i] == 0x7f {
 			return false
 		}

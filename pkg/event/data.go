@@ -8,7 +8,7 @@ import (
 )
 
 // appendData writes the data of an event, as CONTRACT has it.
-func (e *Event) appendData(dst []byte) []byte {
+func (e Event) appendData(dst []byte) []byte {
 	dst = append(dst, '{')
 	if m := e.Manifest; m != nil {
 		dst = append(m.appendFields(dst), ',')
@@ -127,7 +127,7 @@ func (s *scanner) targets(b *body) error {
 		t, bad := s.target(true)
 		if bad != nil { // pass over it; what is no JSON at all fails here
 			s.pos, s.depth = start, depth
-			if err = s.skip(); err != nil {
+			if err := s.skip(); err != nil {
 				return err
 			}
 			b.unknown++

@@ -58,6 +58,7 @@ func Decode(fleet, subject string, header map[string][]string, data []byte) Rece
 		return r
 	case placeUnknown:
 		r.widen(p, WidenedSubject, "subject %q has an unknown form", clip(subject))
+	default:
 	}
 	r.read(p, header, data)
 	if p.kind == placeSys {
@@ -161,7 +162,10 @@ func (r *Received) take(p place, targets []Target) {
 	for _, t := range targets {
 		if p.allows(t) {
 			kept = append(kept, t)
-		} else if r.Dropped++; r.Dropped == 1 {
+			continue
+		}
+		r.Dropped++
+		if r.Dropped == 1 {
 			r.reject(RejectedSubject, "target %s is beyond its subject", clip(t.String()))
 		}
 	}

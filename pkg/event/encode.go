@@ -85,7 +85,7 @@ func pastTense(action string) string {
 }
 
 // about is the subject attribute: what the event is about, when that is exactly one thing.
-func (e *Event) about() string {
+func (e Event) about() string {
 	if m := e.Manifest; m != nil {
 		return m.Kind + "/" + m.Namespace + "/" + m.Name
 	}
@@ -95,12 +95,13 @@ func (e *Event) about() string {
 	switch t := e.Targets[0]; t.class {
 	case classKey, classFunction, classTag:
 		return t.name
+	default:
+		return ""
 	}
-	return ""
 }
 
 // check refuses what must not be written, and says on which subject the rest goes.
-func (e *Event) check(fleet string) (rest string, err error) {
+func (e Event) check(fleet string) (rest string, err error) {
 	if err := CheckFleet(fleet); err != nil {
 		return "", err
 	}
@@ -129,7 +130,7 @@ func (e *Event) check(fleet string) (rest string, err error) {
 }
 
 // subject is the one that e belongs on, below the log prefix.
-func (e *Event) subject() (string, error) {
+func (e Event) subject() (string, error) {
 	action := manifestAction(e.Type)
 	switch {
 	case e.Type == TypeInvalidated && e.Manifest == nil:
@@ -174,7 +175,7 @@ func (m *Manifest) check(action string) error {
 	return nil
 }
 
-func (e *Event) checkAttributes() error {
+func (e Event) checkAttributes() error {
 	if !isURIReference(e.Source) {
 		return invalid("source", "%q: use an absolute path or a URI, like /lethe/shop/node-1", clip(e.Source))
 	}
@@ -184,8 +185,8 @@ func (e *Event) checkAttributes() error {
 		{"actor type", e.ActorType},
 		{"actor id", e.ActorID},
 	} {
-		if !plainText(a.value) {
-			return invalid(a.name, "%q has to be UTF-8 without control characters", clip(a.value))
+		if !plainText(a.value) || (a.value != "" && strings.TrimSpace(a.value) == "") { // blank is empty to the CloudEvents SDK
+			return invalid(a.name, "%q has to be UTF-8 without control characters, and not blank", clip(a.value))
 		}
 	}
 	if len(e.Extensions) > maxExtensions {
@@ -225,7 +226,7 @@ func isURIReference(s string) bool {
 }
 
 // header writes the attributes.
-func (e *Event) header(schema string) map[string][]string {
+func (e Event) header(schema string) map[string][]string {
 	h := make(map[string][]string, 12+len(e.Extensions))
 	set := func(name, value string) {
 		if value != "" {

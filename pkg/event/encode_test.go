@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,7 @@ func TestOtherLibrariesReadWhatIsWritten(t *testing.T) {
 		if got.ID() != e.ID || got.Type() != e.Type || got.Subject() != e.Subject || !got.Time().Equal(e.Time) || got.DataContentType() != "application/json" || !strings.HasPrefix(got.DataSchema(), "https://lethe-cache.dev/schemas/") {
 			t.Fatalf("%s", got)
 		}
-		if string(got.Data()) != string(m.Data) {
+		if !bytes.Equal(got.Data(), m.Data) {
 			t.Fatalf("data is %s, and %s on the bus", got.Data(), m.Data)
 		}
 	})
@@ -156,6 +157,7 @@ func TestEncodeRefusesWhatAReaderCouldMisunderstand(t *testing.T) {
 		{"source", func(e *event.Event) { e.Source = "/%zz" }},
 		{"id", func(e *event.Event) { e.ID = "a\nb" }},
 		{"id", func(e *event.Event) { e.ID = "\xff" }},
+		{"id", func(e *event.Event) { e.ID = " " }},
 		{"subject", func(e *event.Event) { e.Subject = "a\x00" }},
 		{"actor type", func(e *event.Event) { e.ActorType = "\x7f" }},
 		{"actor id", func(e *event.Event) { e.ActorID = "\u0085" }},

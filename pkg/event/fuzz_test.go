@@ -60,7 +60,7 @@ func checkReceived(t *testing.T, subject string, r event.Received) {
 		if target.Err() != nil {
 			t.Fatalf("%s: %v", subject, target)
 		}
-		ok := true
+		var ok bool
 		switch {
 		case head == "fn" && name != "":
 			ok = target.Subject() == subject

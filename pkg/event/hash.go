@@ -19,7 +19,7 @@ func legalHash(s string) bool {
 	if len(s) != base64.RawURLEncoding.EncodedLen(hashSize) {
 		return false
 	}
-	for i := 0; i < len(s); i++ { // the decoder would pass over line ends
+	for i := range len(s) { // the decoder would pass over line ends
 		if !letter(s[i]) && !digit(s[i]) && s[i] != '-' && s[i] != '_' {
 			return false
 		}

@@ -55,7 +55,7 @@ func (n Name3[A, B, C]) All() Target { return Function(string(n)) }
 func appendArg[K any](dst []byte, k K) ([]byte, error) {
 	switch v := any(k).(type) {
 	case string:
-		return appendText(dst, v)
+		return AppendCanonicalString(dst, v)
 	case int:
 		return appendInt(dst, int64(v)), nil
 	case int64:

@@ -1,6 +1,9 @@
 package event
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 // ParseInvalidation reads the data of a dev.lethe.invalidated.v1 as somebody typed or sent it to be published: strictly.
 // An unknown or doubled field, a target that is not understood and an empty list are errors that wrap ErrInvalid and name
@@ -37,11 +40,10 @@ func ParseInvalidation(data []byte) (targets []Target, reason string, err error)
 		err = invalid("targets", `at least one is needed, like {"tag":"user:42"}`)
 	}
 	if err != nil {
-		e := asError(err).(*Error)
-		if e.Field == "" {
-			e = &Error{Field: "body", Problem: e.Problem, Err: e.Err}
+		if e := new(Error); errors.As(err, &e) && e.Field != "" {
+			return nil, "", err
 		}
-		return nil, "", e
+		return nil, "", within("body", asError(err))
 	}
 	return targets, reason, nil
 }

@@ -53,7 +53,8 @@ func (s *scanner) peek() byte {
 
 // end wants nothing more to follow.
 func (s *scanner) end() error {
-	if s.peek(); s.pos < len(s.data) {
+	s.peek()
+	if s.pos < len(s.data) {
 		return s.fail("the end")
 	}
 	return nil
@@ -64,7 +65,8 @@ func (s *scanner) open(from, to byte) (more bool, err error) {
 	if s.peek() != from {
 		return false, s.fail("'" + string(from) + "'")
 	}
-	if s.depth++; s.depth > maxDepth {
+	s.depth++
+	if s.depth > maxDepth {
 		return false, errDeep
 	}
 	s.pos++
@@ -134,12 +136,14 @@ func (s *scanner) number() ([]byte, error) {
 		return nil, s.fail("a digit")
 	}
 	if at('.') {
-		if s.pos++; !digits() {
+		s.pos++
+		if !digits() {
 			return nil, s.fail("a digit")
 		}
 	}
 	if at('e') || at('E') {
-		if s.pos++; at('+') || at('-') {
+		s.pos++
+		if at('+') || at('-') {
 			s.pos++
 		}
 		if !digits() {

@@ -37,6 +37,7 @@ func (t Target) Subject() string {
 		return "tag." + t.family()
 	case classAll:
 		return "all"
+	default:
+		return ""
 	}
-	return ""
 }

@@ -134,8 +134,9 @@ func (t Target) Scope() Scope {
 		return ScopePrefix
 	case classAll:
 		return ScopeAll
+	default:
+		return ""
 	}
-	return ""
 }
 
 // Name is the function, tag or prefix; empty for All.

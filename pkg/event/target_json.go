@@ -20,6 +20,8 @@ func (t Target) appendJSON(dst []byte) []byte {
 		dst = appendQuoted(append(dst, `{"tagPrefix":`...), t.name)
 	case classAll:
 		dst = append(dst, `{"all":true`...)
+	default: // a target with an error is never written
+		dst = append(dst, '{')
 	}
 	if t.soft {
 		dst = append(dst, `,"soft":true`...)
@@ -29,7 +31,7 @@ func (t Target) appendJSON(dst []byte) []byte {
 
 // Size is how many bytes t adds to an event's data, its comma included.
 func (t Target) Size() int {
-	n := len(`{"all":true},`)
+	var n int
 	switch t.class {
 	case classKey:
 		n = len(`{"function":"","args":},`) + len(t.name) + len(t.key)
@@ -42,6 +44,8 @@ func (t Target) Size() int {
 		n = len(`{"tag":""},`) + quotedSize(t.name)
 	case classPrefix:
 		n = len(`{"tagPrefix":""},`) + quotedSize(t.name)
+	default:
+		n = len(`{"all":true},`)
 	}
 	if t.soft {
 		n += len(`,"soft":true`)

@@ -74,7 +74,7 @@ func (s *scanner) form() (f form, err error) {
 		if name, err = s.name(); err != nil {
 			return f, err
 		}
-		if err = s.field(&f, name); err != nil {
+		if err := s.field(&f, name); err != nil {
 			return f, err
 		}
 		more, err = s.next('}')

@@ -46,7 +46,7 @@ func legalEpoch(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !letter(s[i]) && !digit(s[i]) && s[i] != '-' && s[i] != '_' {
 			return false
 		}

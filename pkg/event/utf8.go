@@ -44,6 +44,7 @@ func checkText(v reflect.Value, depth int) error {
 		}
 	case reflect.Struct:
 		return checkFields(v, depth)
+	default: // holds no text
 	}
 	return nil
 }

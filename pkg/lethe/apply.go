@@ -1,0 +1,91 @@
+package lethe
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/lethe-cache/lethe/internal/bus"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// handler is the Node as its bus sees it. Its methods are called from one goroutine at a time.
+type handler Node
+
+// Apply forgets what an event says, on arrival and in any order, and hands it to the receivers.
+func (h *handler) Apply(d *bus.Delivery) {
+	n := (*Node)(h)
+	if !d.Echo {
+		shapes := n.forget(touch{id: d.ID, source: d.Source, typ: d.Type, at: d.Time, token: d.Token, reason: d.Reason}, d.Targets)
+		if shapes > 0 {
+			n.metrics.widenedShape.Add(uint64(shapes))
+			n.warn("shape:"+d.Source, "lethe: an event's arguments can't be the function's; the whole function was forgotten",
+				"source", d.Source, "id", d.ID, "subject", d.Subject)
+		}
+	}
+	for _, t := range d.Targets {
+		n.metrics.applied[scopeIndex(t.Scope())].Add(1)
+	}
+	if !d.Time.IsZero() && d.Live {
+		n.metrics.propagation.Observe(max(time.Since(d.Time), 0).Seconds())
+	}
+	n.link(d)
+	n.receivers.arrived(d)
+}
+
+// link leaves a span that points to the trace of the write.
+func (n *Node) link(d *bus.Delivery) {
+	parent := d.Extensions["traceparent"]
+	if parent == "" {
+		return
+	}
+	carrier := propagation.MapCarrier{"traceparent": parent, "tracestate": d.Extensions["tracestate"]}
+	sc := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+	_, span := n.tracer.Start(context.Background(), "lethe apply",
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(trace.Link{SpanContext: sc}))
+	span.End()
+}
+
+// FenceAll forgets everything, hard.
+func (h *handler) FenceAll() {
+	n := (*Node)(h)
+	n.forget(touch{typ: event.TypeReset, source: n.source}, []event.Target{event.All()})
+}
+
+// Passed tells that the cursor has passed everything up to the sequence.
+func (h *handler) Passed(sequence uint64) { (*Node)(h).receivers.passed(sequence) }
+
+// ResetDone tells the receivers that continuity was lost; Passed says where it begins anew.
+func (h *handler) ResetDone(cause string) {
+	n := (*Node)(h)
+	n.receivers.reset(n.local(event.TypeReset, cause))
+}
+
+// local makes an event that never travels.
+func (n *Node) local(typ, reason string) event.Event {
+	return event.Event{ID: event.NewID(), Source: n.source, Type: typ, Time: time.Now(), Targets: []event.Target{event.All()}, Reason: reason}
+}
+
+// Lease sets until when the node may serve what it has. One that is taken away ends now.
+func (h *handler) Lease(end int64) {
+	n := (*Node)(h)
+	if end == 0 {
+		end = min(n.lease.Load(), n.now())
+	}
+	n.lease.Store(end)
+}
+
+// warn logs at most once per key and minute, and at most 1,000 keys a minute.
+func (n *Node) warn(key, msg string, args ...any) {
+	if n.metrics.logged.allow(key, n.now()) {
+		n.log.Warn(msg, args...)
+	}
+}
+
+// illegalTag counts and logs a tag that nothing could ever invalidate; what it stood for is not stored.
+func (n *Node) illegalTag(function, tag string) {
+	n.metrics.illegalTags.Add(1)
+	n.warn("tag:"+function, "lethe: an illegal tag, the value is not stored", "function", function, "tag", tag, "error", event.CheckTag(tag))
+}

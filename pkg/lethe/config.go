@@ -1,0 +1,108 @@
+package lethe
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Config of a Node. The zero value of a field is the default its comment gives; URL or Conn is required.
+type Config struct {
+	URL            string        // NATS URL(s); URL or Conn is required (see package embedded for a single process)
+	Conn           *nats.Conn    // bring your own; wins over URL, stays yours to close
+	NATSOptions    []nats.Option // creds, TLS, …; with URL
+	Fleet          string        // who forgets together; "default"
+	Name           string        // host name + random suffix
+	PublishOnly    bool          // invalidate only: no subscription, no memory; Memoize and Receive panic; Ready: connected and stream known; Wait: ErrNotReady
+	ExternalStream bool          // the stream is provisioned elsewhere: check it, never create or change it
+	Replicas       int           // of the stream; 0 = min(3, servers)
+	MaxBytes       int64         // bulk tier (encoded); 256 MiB, allocated at the first Memoize
+	MaxHot         int           // hot tier (decoded values); 16,384 entries
+	MaxTTL         time.Duration // no entry lives longer, and the TTL where none is given; 1 h
+	MaxLoad        time.Duration // a load is cancelled and never stored after; 30 s
+	MaxStaleness   time.Duration // the bound of promise 3; 10 s, at least 5 s
+	Logger         *slog.Logger  // nil discards
+	TracerProvider trace.TracerProvider
+}
+
+// Limits of Config.
+const (
+	minBytes     = 1 << 20
+	minStaleness = 5 * time.Second
+	maxName      = 64
+	maxSpan      = 10 * 365 * 24 * time.Hour // of MaxTTL and MaxLoad: sums with it stay far from overflow
+)
+
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$`)
+
+// withDefaults returns cfg with defaults filled in, or every reason why it can't be.
+func (cfg Config) withDefaults() (Config, error) {
+	cfg.Fleet = cmp.Or(cfg.Fleet, "default")
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<20)
+	cfg.MaxHot = cmp.Or(cfg.MaxHot, 16_384)
+	cfg.MaxTTL = cmp.Or(cfg.MaxTTL, time.Hour)
+	cfg.MaxLoad = cmp.Or(cfg.MaxLoad, 30*time.Second)
+	cfg.MaxStaleness = cmp.Or(cfg.MaxStaleness, 10*time.Second)
+	if cfg.Name == "" {
+		cfg.Name = defaultName()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.TracerProvider == nil {
+		cfg.TracerProvider = noop.NewTracerProvider()
+	}
+	var errs []error
+	refuse := func(field, why string) { errs = append(errs, &Error{Op: "config", Name: field, Err: errors.New(why)}) }
+	if cfg.URL == "" && cfg.Conn == nil {
+		refuse("URL", "neither URL nor Conn is set; a fleet of one by accident would be the worst failure, so name a NATS server (for one process see package embedded)")
+	}
+	if err := event.CheckFleet(cfg.Fleet); err != nil {
+		errs = append(errs, &Error{Op: "config", Name: "Fleet", Err: err})
+	}
+	if len(cfg.Name) > maxName || !nodeName.MatchString(cfg.Name) {
+		refuse("Name", fmt.Sprintf("%q is not a node name: letters, digits, '-' and '_', at most %d", cfg.Name, maxName))
+	}
+	if cfg.Replicas < 0 || cfg.Replicas > 5 {
+		refuse("Replicas", "must be 0 (min(3, servers)) to 5")
+	}
+	if cfg.MaxBytes < minBytes {
+		refuse("MaxBytes", "must be at least 1 MiB")
+	}
+	if cfg.MaxHot < 1 {
+		refuse("MaxHot", "must be at least 1")
+	}
+	if cfg.MaxTTL < time.Millisecond || cfg.MaxTTL > maxSpan {
+		refuse("MaxTTL", "must be between 1 ms and 10 years")
+	}
+	if cfg.MaxLoad < time.Millisecond || cfg.MaxLoad > maxSpan {
+		refuse("MaxLoad", "must be between 1 ms and 10 years")
+	}
+	if cfg.MaxStaleness < minStaleness {
+		refuse("MaxStaleness", "must be at least 5 s: five ticks of the stream")
+	}
+	return cfg, errors.Join(errs...)
+}
+
+func defaultName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "node"
+	}
+	host = regexp.MustCompile(`[^A-Za-z0-9-]+`).ReplaceAllString(host, "-")
+	var b [4]byte
+	_, _ = rand.Read(b[:])
+	return regexp.MustCompile(`^[-]+`).ReplaceAllString(host[:min(len(host), 48)], "") + "-" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,165 @@
+package lethe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"reflect"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lethe-cache/lethe/internal/depend"
+	"github.com/lethe-cache/lethe/internal/fence"
+	"github.com/lethe-cache/lethe/internal/flight"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// core is a memoized function of one key type; Func, Func0, Func2 and Func3 are its faces.
+type core[K comparable, V any] struct {
+	*function
+	n     *Node
+	s     *settings
+	load  func(context.Context, K) (V, error)
+	batch func(context.Context, []K) (map[K]V, error)
+	tags  func(K, V) []string
+	codec Codec
+
+	canon  func(dst []byte, k K) ([]byte, error) // appends the canonical key
+	byText bool                                  // K is keyed by its text everywhere: Go's == is not the identity
+	seed   maphash.Seed
+	prefix string // of this function's texts
+	group  *flight.Group[string, *outcome[V]]
+}
+
+// hotEntry is a decoded value.
+type hotEntry[K comparable, V any] struct {
+	entry
+	memo  fence.Memo
+	c     *core[K, V]
+	key   K
+	text  string // instead of key, where that is the identity
+	value V
+	bytes []byte // the encoded value, of a sample of entries; nil where not sampled
+}
+
+// signature is what a face knows of its arguments.
+type signature[K comparable] struct {
+	canon func(dst []byte, k K) ([]byte, error)
+	types []reflect.Type
+}
+
+// memoize registers a function. It panics on what only a programmer can mend.
+func memoize[K comparable, V any](n *Node, name string, sig signature[K], load func(context.Context, K) (V, error), opts []Option) *core[K, V] {
+	c, err := newCore(n, name, sig, load, opts)
+	if err != nil {
+		panic((&Error{Op: "memoize", Name: name, Err: err}).Error())
+	}
+	return c
+}
+
+func newCore[K comparable, V any](n *Node, name string, sig signature[K], load func(context.Context, K) (V, error), opts []Option) (*core[K, V], error) {
+	switch {
+	case n == nil:
+		return nil, errors.New("nil Node")
+	case n.cfg.PublishOnly:
+		return nil, errors.New("the node is PublishOnly: it has no memory")
+	case load == nil:
+		return nil, errors.New("nil loader")
+	}
+	if err := event.CheckFunction(name); err != nil {
+		return nil, err
+	}
+	s, err := newSettings(n.cfg.MaxTTL, n.cfg.MaxLoad, opts)
+	if err != nil {
+		return nil, err
+	}
+	c := &core[K, V]{n: n, s: s, load: load, canon: sig.canon, codec: s.codec, seed: maphash.MakeSeed()}
+	c.batch = typed[func(context.Context, []K) (map[K]V, error)](s, "WithBatch", s.batch)
+	c.tags = typed[func(K, V) []string](s, "WithTags", s.tags)
+	if err := errors.Join(s.errs...); err != nil {
+		return nil, err
+	}
+	f := &function{name: name, former: s.formerName, hashed: s.hashed, ttl: s.ttl, label: depend.Function(name)}
+	for _, t := range sig.types {
+		text, err := checkKey(t)
+		if err != nil {
+			return nil, err
+		}
+		c.byText = c.byText || text
+		f.shape = append(f.shape, kindOf(t))
+	}
+	if c.codec == nil {
+		c.codec = msgpackFor(reflect.TypeFor[V]())
+	}
+	if !s.withoutBulk {
+		if err := checkValue(reflect.TypeFor[V](), c.codec); err != nil {
+			return nil, err
+		}
+	}
+	f.inspect = c.inspect
+	f.loadSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "lethe", Name: "load_seconds", Help: "How long loads took.",
+		ConstLabels: prometheus.Labels{"function": name},
+		Buckets:     []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30},
+	})
+	if err := n.openTiers(); err != nil {
+		return nil, err
+	}
+	c.function = f
+	c.prefix = name + "\x00"
+	c.group = flight.NewGroup[string, *outcome[V]](&n.graph, n.fence.Clock)
+	if taken, ok := n.functions.register(f); !ok {
+		return nil, fmt.Errorf("the name %q is taken on this node", taken)
+	}
+	return c, nil
+}
+
+// hotKey is where k stands in the hot tier, and the stripe of its counters.
+func (c *core[K, V]) hotKey(k K, text string) uint64 {
+	if c.byText {
+		return maphash.String(c.seed, text)
+	}
+	return maphash.Comparable(c.seed, k)
+}
+
+// findHot returns the decoded value of k, in whatever state it is.
+func (c *core[K, V]) findHot(hash uint64, k K, text string) *hotEntry[K, V] {
+	item, ok := c.n.tiers.hot.GetIfPresent(hash)
+	if !ok {
+		return nil
+	}
+	e, ok := item.(*hotEntry[K, V])
+	if !ok || e.c != c || c.byText && e.text != text || !c.byText && e.key != k {
+		return nil
+	}
+	return e
+}
+
+// text identifies k on this node, in the bulk tier and among flights: the function's name and the canonical key.
+func (c *core[K, V]) text(k K) (text string, err error) {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	b := append((*buf)[:0], c.prefix...)
+	if c.byText { // the key's own method writes it
+		err = guard(func() (err error) { b, err = c.canon(b, k); return err })
+	} else {
+		b, err = c.canon(b, k)
+	}
+	if err != nil {
+		return "", &Error{Op: "get", Name: c.name, Err: err}
+	}
+	*buf = b
+	return string(b), nil
+}
+
+// canonical is the canonical key in a text.
+func (c *core[K, V]) canonical(text string) string { return text[len(c.prefix):] }
+
+// life of a load's result: when it is fresh until, and when it ends. ttl is already jittered.
+func (c *core[K, V]) span(start int64, ttl, stale time.Duration, read int64) (expires, end int64) {
+	ttl = min(ttl, c.n.cfg.MaxTTL)
+	end = start + int64(min(ttl+stale, c.n.cfg.MaxTTL))
+	return min(start+int64(ttl), read), end
+}

@@ -1,0 +1,27 @@
+package lethe
+
+// What the tests of this package reach beside its API.
+
+// OpenWithFeed is Open with a wrapper of the live feed.
+var OpenWithFeed = open
+
+// EndLease takes the node's lease away, as a bus does that can't prove any more that the node is current.
+func EndLease(n *Node) { (*handler)(n).Lease(0) }
+
+// ShiftLease makes the lease end d nanoseconds from now.
+func ShiftLease(n *Node, d int64) { n.lease.Store(n.now() + d) }
+
+// DropHot empties the hot tier, as pressure on it would.
+func DropHot(n *Node) { n.tiers.hot.InvalidateAll() }
+
+// HotLen and BulkLen are how many entries the tiers hold; BulkBytes is what bulk has allocated for entries.
+func HotLen(n *Node) int    { n.tiers.hot.CleanUp(); return n.tiers.hot.EstimatedSize() }
+func BulkLen(n *Node) int   { return n.tiers.bulk.Len() }
+func BulkBytes(n *Node) int { return n.tiers.bulk.Capacity() }
+
+// FallBehind makes every receiver of n miss something.
+func FallBehind(n *Node) {
+	for _, r := range n.receivers.list() {
+		r.fallBehind()
+	}
+}

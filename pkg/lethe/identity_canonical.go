@@ -1,0 +1,113 @@
+package lethe
+
+import (
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// canonicalOf returns what appends the canonical text of one K, without the array's brackets: the same bytes as
+// event.CanonicalKey, decided by K's type once. It refuses NaN, infinities and strings that are not UTF-8.
+func canonicalOf[K comparable]() func(dst []byte, k K) ([]byte, error) {
+	t := reflect.TypeFor[K]()
+	switch {
+	case t == reflect.TypeFor[string]():
+		return func(dst []byte, k K) ([]byte, error) {
+			s, _ := any(k).(string)
+			return event.AppendCanonicalString(dst, s)
+		}
+	case t == reflect.TypeFor[int]():
+		return func(dst []byte, k K) ([]byte, error) {
+			i, _ := any(k).(int)
+			return strconv.AppendInt(dst, int64(i), 10), nil
+		}
+	}
+	write := writerOf(t)
+	return func(dst []byte, k K) ([]byte, error) { return write(dst, reflect.ValueOf(&k).Elem()) }
+}
+
+// keyWriter appends one value of the type it was made for.
+type keyWriter func(dst []byte, v reflect.Value) ([]byte, error)
+
+func writerOf(t reflect.Type) keyWriter {
+	if writesItself(t) {
+		return writeAny
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return func(dst []byte, v reflect.Value) ([]byte, error) { return event.AppendCanonicalString(dst, v.String()) }
+	case reflect.Bool:
+		return func(dst []byte, v reflect.Value) ([]byte, error) { return strconv.AppendBool(dst, v.Bool()), nil }
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return func(dst []byte, v reflect.Value) ([]byte, error) { return strconv.AppendInt(dst, v.Int(), 10), nil }
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return func(dst []byte, v reflect.Value) ([]byte, error) { return strconv.AppendUint(dst, v.Uint(), 10), nil }
+	case reflect.Struct:
+		if fields, ok := fieldsOf(t); ok {
+			return fields.write
+		}
+	default:
+	}
+	return writeAny
+}
+
+// writeAny leaves it to package event, which takes everything.
+func writeAny(dst []byte, v reflect.Value) ([]byte, error) {
+	return event.AppendCanonical(dst, v.Interface())
+}
+
+// keyFields are those of a struct, in the order of their names.
+type keyFields []keyField
+
+type keyField struct {
+	name  string // quoted, with its colon
+	index int
+	write keyWriter
+}
+
+// fieldsOf takes plain structs: exported fields with simple names. Embedding, options and rare names are left to package event.
+func fieldsOf(t reflect.Type) (keyFields, bool) {
+	var fields keyFields
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			name = f.Name
+		}
+		if !f.IsExported() || f.Anonymous || options != "" || !plainName(name) {
+			return nil, false
+		}
+		fields = append(fields, keyField{name: `"` + name + `":`, index: i, write: writerOf(f.Type)})
+	}
+	sort.Slice(fields, func(i, j int) bool {
+		return fields[i].name[:len(fields[i].name)-2] < fields[j].name[:len(fields[j].name)-2]
+	})
+	return fields, true
+}
+
+func (fs keyFields) write(dst []byte, v reflect.Value) (_ []byte, err error) {
+	dst = append(dst, '{')
+	for i, f := range fs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = f.write(append(dst, f.name...), v.Field(f.index)); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+// plainName is one that encoding/json takes as it is and that sorts the same by bytes and by UTF-16.
+func plainName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,64 @@
+package lethe
+
+import (
+	"context"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Invalidate forgets here, then publishes. No targets: nothing, zero Token, nil. A bad target: its error, nothing published.
+// Error wrapping ErrNotPublished: forgotten here, elsewhere perhaps not; the Token is that of what was sent. Call it after the
+// commit: until then a load may read, and keep, the old value.
+func (n *Node) Invalidate(ctx context.Context, targets ...event.Target) (event.Token, error) {
+	for _, t := range targets {
+		if err := t.Err(); err != nil {
+			return event.Token{}, &Error{Op: "invalidate", Name: t.String(), Err: err}
+		}
+	}
+	if n.closed.Load() {
+		return event.Token{}, ErrClosed
+	}
+	if len(targets) == 0 {
+		return event.Token{}, nil
+	}
+	n.forget(touch{source: n.source, reason: event.ReasonFrom(ctx)}, targets)
+	return n.bus.Invalidate(ctx, targets)
+}
+
+// Publish sends events under their own ids, as a relay does.
+func (n *Node) Publish(ctx context.Context, events ...event.Event) (event.Token, error) {
+	if n.closed.Load() {
+		return event.Token{}, ErrClosed
+	}
+	return n.bus.Publish(ctx, events...)
+}
+
+// Forget fences targets on this node only; for a Publisher's own use after a commit. Bad targets are passed over.
+func (n *Node) Forget(targets ...event.Target) { n.forget(touch{source: n.source}, targets) }
+
+// forget raises the fences of targets: the hard ones with one stamp, the soft ones with another.
+func (n *Node) forget(why touch, targets []event.Target) (shapes int) {
+	var hard, soft []uint64
+	for _, t := range targets {
+		if t.Err() != nil {
+			continue
+		}
+		var shape bool
+		if t.IsSoft() {
+			soft, shape = n.appendLabels(soft, t)
+		} else {
+			hard, shape = n.appendLabels(hard, t)
+		}
+		if shape {
+			shapes++
+		}
+	}
+	now := n.now()
+	if len(soft) > 0 {
+		n.touches.add(n.fence.Invalidate(now, true, soft...), why)
+	}
+	if len(hard) > 0 {
+		n.touches.add(n.fence.Invalidate(now, false, hard...), why)
+	}
+	return shapes
+}

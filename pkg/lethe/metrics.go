@@ -1,0 +1,171 @@
+package lethe
+
+import (
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// nodeMetrics are counts that belong to no function.
+type nodeMetrics struct {
+	applied      [5]atomic.Uint64 // by scope
+	widenedShape atomic.Uint64
+	illegalTags  atomic.Uint64
+	propagation  prometheus.Histogram
+	logged       logLimit
+}
+
+func (m *nodeMetrics) init() {
+	m.propagation = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "lethe_propagation_seconds", Help: "From an event's time to its being applied on this node, clamped at 0.",
+		Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .5, 1, 5, 10},
+	})
+}
+
+var scopes = [5]event.Scope{event.ScopeKey, event.ScopeFunction, event.ScopeTag, event.ScopePrefix, event.ScopeAll}
+
+func scopeIndex(s event.Scope) int {
+	for i, have := range scopes {
+		if have == s {
+			return i
+		}
+	}
+	return len(scopes) - 1
+}
+
+// logLimit lets through one line a key and minute, and 1,000 keys a minute.
+type logLimit struct {
+	mu     sync.Mutex
+	minute int64
+	keys   map[string]struct{}
+}
+
+func (l *logLimit) allow(key string, now int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := now / int64(time.Minute); l.keys == nil || m != l.minute {
+		l.minute, l.keys = m, map[string]struct{}{}
+	}
+	if _, dup := l.keys[key]; dup || len(l.keys) >= 1000 {
+		return false
+	}
+	l.keys[key] = struct{}{}
+	return true
+}
+
+// Collector has the node's metrics, for one prometheus.Registerer; wrap it with labels to register several nodes. Counts are
+// plain atomics, read when they are collected; no label holds a key.
+func (n *Node) Collector() prometheus.Collector { return collector{n} }
+
+type collector struct{ n *Node }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("lethe_"+name, help, labels, nil)
+}
+
+var (
+	descRequests    = desc("requests_total", "Reads of memoized functions by how they were answered.", "function", "result")
+	descShared      = desc("loads_shared_total", "Reads that waited for a load under way.", "function")
+	descFenced      = desc("loads_fenced_total", "Loads whose result was invalidated before it could be stored.", "function")
+	descModified    = desc("hot_values_modified_total", "Shared values that a caller has changed, found in a sample.", "function")
+	descEntries     = desc("entries", "Entries held, valid or not.", "tier")
+	descBytes       = desc("bytes", "Bytes held.", "tier")
+	descEvictions   = desc("evictions_total", "Entries dropped.", "tier", "reason")
+	descPublished   = desc("invalidations_published_total", "Events acknowledged by the stream.")
+	descApplied     = desc("invalidations_applied_total", "Targets applied.", "scope")
+	descRejected    = desc("events_rejected_total", "Events, or parts of them, that were refused.", "reason")
+	descWidened     = desc("events_widened_total", "Events that count as more than they say.", "reason")
+	descCursor      = desc("stream_cursor", "Sequence applied without a hole.")
+	descLast        = desc("stream_last", "Highest sequence known of.")
+	descGaps        = desc("gaps_healed_total", "Holes of the live feed filled from the stream.")
+	descResets      = desc("resets_total", "Times everything was forgotten because continuity was in doubt.", "cause")
+	descLeaseAge    = desc("lease_age_seconds", "Since what is served was known to be current.")
+	descRuns        = desc("receiver_runs_total", "Calls of receivers.", "receiver", "result")
+	descLag         = desc("receiver_lag_events", "Events waiting for a receiver.", "receiver")
+	descIllegalTags = desc("illegal_tags_total", "Tags of loaders that are illegal; their values were not stored.")
+	descBuild       = desc("build_info", "1, labelled with the version.", "version")
+)
+
+// Describe is prometheus.Collector; descriptions are those of Collect.
+func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect is prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	n := c.n
+	for _, f := range n.functions.all() {
+		for i, r := range results {
+			count(descRequests, f.requests[i].sum(), f.name, r)
+		}
+		count(descShared, f.loadsShared.Load(), f.name)
+		count(descFenced, f.loadsFenced.Load(), f.name)
+		count(descModified, f.hotModified.Load(), f.name)
+		f.loadSeconds.Collect(ch)
+	}
+	if t := n.memory(); t != nil {
+		gauge(descEntries, float64(t.bulk.Len()), "bulk")
+		gauge(descEntries, float64(t.hot.EstimatedSize()), "hot")
+		gauge(descBytes, float64(t.bulk.Capacity()), "bulk")
+		for i, reason := range []string{"expired", "space", "deleted"} {
+			count(descEvictions, t.bulkEvicted[i].Load(), "bulk", reason)
+		}
+		count(descEvictions, t.bulkRejected.Load(), "bulk", "too_large")
+		count(descEvictions, t.hotEvicted.Load(), "hot", "space")
+	}
+	s := n.bus.Status()
+	count(descPublished, s.Published)
+	for i, scope := range scopes {
+		count(descApplied, n.metrics.applied[i].Load(), string(scope))
+	}
+	for reason, v := range s.Rejected {
+		count(descRejected, v, reason)
+	}
+	for reason, v := range s.Widened {
+		count(descWidened, v, reason)
+	}
+	count(descWidened, n.metrics.widenedShape.Load(), "shape")
+	count(descGaps, s.GapsHealed)
+	for cause, v := range s.Resets {
+		count(descResets, v, cause)
+	}
+	gauge(descCursor, float64(s.Cursor))
+	gauge(descLast, float64(s.Last))
+	gauge(descLeaseAge, s.LeaseAge.Seconds())
+	count(descIllegalTags, n.metrics.illegalTags.Load())
+	for _, r := range n.receivers.list() {
+		for i, result := range []string{"ok", "error", "panic"} {
+			count(descRuns, r.runs[i].Load(), r.name, result)
+		}
+		gauge(descLag, float64(r.lag()), r.name)
+	}
+	n.metrics.propagation.Collect(ch)
+	gauge(descBuild, 1, version())
+}
+
+// version of the module in this binary.
+func version() string {
+	const module = "github.com/lethe-cache/lethe"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if info.Main.Path == module {
+		return info.Main.Version
+	}
+	for _, d := range info.Deps {
+		if d.Path == module {
+			return d.Version
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,167 @@
+package lethe
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/lethe-cache/lethe/internal/bus"
+	"github.com/lethe-cache/lethe/internal/fence"
+	"github.com/lethe-cache/lethe/internal/flight"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Node is one copy's part of a fleet: its memory, and its ear on the stream. All methods are safe for concurrent use.
+type Node struct {
+	cfg    Config
+	log    *slog.Logger
+	source string
+	tracer trace.Tracer
+	base   time.Time
+	owned  *nats.Conn // dialled by Open; nil where the caller brought one
+
+	dialled atomic.Pointer[error] // why the last attempt to connect owned failed
+
+	fence *fence.Fence
+	lease atomic.Int64 // end, on the node's clock; a lapsed one stays, to count from
+	gate  fence.Gate
+	graph flight.Graph
+	bus   *bus.Bus
+
+	functions functions
+	tiersOnce sync.Once
+	tiersErr  error
+	tiers     *tiers
+	receivers receivers
+	touches   touches
+	labels    labelNames
+	metrics   nodeMetrics
+
+	stop   context.Context // ends with Close
+	cancel context.CancelFunc
+	closed atomic.Bool
+
+	closing  sync.Once
+	closeErr error // written before closing is done
+
+	mu sync.Mutex // orders goroutines beginning with Close
+	wg sync.WaitGroup
+}
+
+// Open validates cfg (all errors joined) and returns a node that is connecting; it needs no bus to return. Until Ready, Get
+// calls the loader and stores nothing. ctx bounds Open itself, not the node.
+func Open(ctx context.Context, cfg Config) (*Node, error) { return open(ctx, cfg, nil) }
+
+// open is Open with a wrapper of the live feed: the seam for faults.
+func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, log: cfg.Logger, source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now()}
+	n.tracer = cfg.TracerProvider.Tracer("github.com/lethe-cache/lethe")
+	n.stop, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	n.fence = fence.New(fence.Config{Rotate: max(cfg.MaxTTL, cfg.MaxLoad) + time.Minute}, n.now())
+	n.gate = fence.Gate{Fence: n.fence, Lease: &n.lease, Now: n.now}
+	n.metrics.init()
+	conn := cfg.Conn
+	if conn == nil {
+		// The connection itself forgets why an attempt failed.
+		remember := nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.dialled.Store(&err) })
+		if conn, err = bus.Dial(cfg.URL, cfg.Logger, append([]nats.Option{remember}, cfg.NATSOptions...)...); err != nil {
+			return nil, &Error{Op: "open", Name: "URL", Err: err}
+		}
+		n.owned = conn
+	}
+	n.bus, err = bus.Open(ctx, bus.Config{
+		Conn: conn, Fleet: cfg.Fleet, Name: cfg.Name, Source: n.source,
+		PublishOnly: cfg.PublishOnly, External: cfg.ExternalStream, Replicas: cfg.Replicas,
+		MaxStaleness: cfg.MaxStaleness, Now: n.now, Logger: cfg.Logger, Handler: (*handler)(n), Feed: feed,
+	})
+	if err != nil {
+		n.cancel()
+		if n.owned != nil {
+			n.owned.Close()
+		}
+		return nil, &Error{Op: "open", Name: cfg.Fleet, Err: err}
+	}
+	return n, nil
+}
+
+// now is the node's one clock: monotonic nanoseconds since it was opened.
+func (n *Node) now() int64 { return int64(time.Since(n.base)) }
+
+// Close is idempotent and returns when every goroutine has ended: loads and receivers under way are waited for (their contexts end
+// within MaxLoad; one that ignores its context holds Close up). Afterwards Get calls the loader; Invalidate returns ErrClosed.
+func (n *Node) Close() error {
+	n.closing.Do(n.close)
+	return n.closeErr
+}
+
+func (n *Node) close() {
+	n.mu.Lock()
+	n.closed.Store(true)
+	n.mu.Unlock()
+	n.cancel()
+	n.closeErr = n.bus.Close()
+	n.receivers.close()
+	n.wg.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.tiers != nil {
+		n.tiers.close()
+	}
+	if n.owned != nil {
+		n.owned.Close()
+	}
+}
+
+// goLoad runs fn on a goroutine that Close waits for; false when the node is closed.
+func (n *Node) goLoad(fn func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed.Load() {
+		return false
+	}
+	n.wg.Go(fn)
+	return true
+}
+
+// openTiers allocates the node's memory, once.
+func (n *Node) openTiers() error {
+	n.tiersOnce.Do(func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.closed.Load() {
+			return // reads of a closed node call their loader
+		}
+		if n.tiers, n.tiersErr = newTiers(n.cfg.MaxBytes, n.cfg.MaxHot, n.cfg.MaxTTL); n.tiersErr == nil {
+			n.wg.Go(func() { n.tiers.watch(n.stop) })
+		}
+	})
+	return n.tiersErr
+}
+
+// Ready returns nil once the node has caught up and holds its lease, else when ctx ends: ErrNotReady with the last connection error.
+func (n *Node) Ready(ctx context.Context) error {
+	if n.closed.Load() {
+		return ErrClosed
+	}
+	err := n.bus.Ready(ctx)
+	if last := n.dialled.Load(); err != nil && last != nil && !n.owned.IsConnected() {
+		return fmt.Errorf("%w: %w", err, *last)
+	}
+	return err
+}
+
+// Position is the token of the last event this node has applied without a hole: what a loader sends to another node as Lethe-Token.
+func (n *Node) Position() event.Token { return n.bus.Position() }
+
+// Wait returns when this node has applied t. A zero Token: at once. A Token of another fleet: event.ErrInvalid.
+func (n *Node) Wait(ctx context.Context, t event.Token) error { return n.bus.Wait(ctx, t) }

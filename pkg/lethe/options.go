@@ -1,0 +1,192 @@
+package lethe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Option of a memoized function.
+type Option interface{ applyFunc(*settings) }
+
+type optionFunc func(*settings)
+
+func (f optionFunc) applyFunc(s *settings) { f(s) }
+
+type settings struct {
+	ttl, stale, timeout time.Duration
+	refreshAhead        float64
+	negativeTTL         time.Duration
+	negative            []error
+	tags, batch         any // typed by K and V; checked in Memoize
+	codec               Codec
+	withoutHot          bool
+	withoutBulk         bool
+	policy              Policy
+	formerName          string
+	hashed              bool
+	errs                []error
+}
+
+func (s *settings) refuse(option, format string, args ...any) {
+	s.errs = append(s.errs, fmt.Errorf("%s: "+format, append([]any{option}, args...)...))
+}
+
+// WithTTL is how long a value is fresh, counted from the beginning of its load, less up to 10 % of jitter. Default and upper
+// bound: Config.MaxTTL (less WithStale's time, where only that is given).
+func WithTTL(d time.Duration) Option {
+	return optionFunc(func(s *settings) {
+		if s.ttl = d; d <= 0 {
+			s.refuse("WithTTL", "%v is not positive", d)
+		}
+	})
+}
+
+// WithStale serves the old value while one load runs or fails, after expiry or a soft invalidation, until load start + TTL + d and never
+// past MaxTTL. An error named in WithNegative is an answer, not a failed load. Without a lease no refresh is started.
+func WithStale(d time.Duration) Option {
+	return optionFunc(func(s *settings) {
+		if s.stale = d; d <= 0 {
+			s.refuse("WithStale", "%v is not positive", d)
+		}
+	})
+}
+
+// WithRefreshAhead starts a load in the background when a value is read that is older than this fraction of its life, 0 to 1.
+func WithRefreshAhead(fraction float64) Option {
+	return optionFunc(func(s *settings) {
+		if s.refreshAhead = fraction; !(fraction > 0 && fraction < 1) {
+			s.refuse("WithRefreshAhead", "%v is not between 0 and 1", fraction)
+		}
+	})
+}
+
+// WithNegative remembers for ttl that a load failed with one of errs (errors.Is), and returns an error that is that one.
+func WithNegative(ttl time.Duration, errs ...error) Option {
+	return optionFunc(func(s *settings) {
+		s.negativeTTL, s.negative = ttl, errs
+		if ttl <= 0 {
+			s.refuse("WithNegative", "%v is not positive", ttl)
+		}
+		if len(errs) == 0 || len(errs) > 255 {
+			s.refuse("WithNegative", "name 1 to 255 errors to remember")
+		}
+	})
+}
+
+// WithTags names tags by key and value; for Memoize only (elsewhere AddTags in the loader). It applies to Fill and batches too.
+func WithTags[K comparable, V any](f func(K, V) []string) Option {
+	return optionFunc(func(s *settings) {
+		if s.tags = f; f == nil {
+			s.refuse("WithTags", "nil function")
+		}
+	})
+}
+
+// WithBatch lets GetMany load what is missing in one call. Keys absent from the map it returns are absent from GetMany's. In a
+// batch loader AddTags, SetTTL and NoStore apply to every key of the batch.
+func WithBatch[K comparable, V any](load func(context.Context, []K) (map[K]V, error)) Option {
+	return optionFunc(func(s *settings) {
+		if s.batch = load; load == nil {
+			s.refuse("WithBatch", "nil function")
+		}
+	})
+}
+
+// WithCodec replaces msgpack as the encoding of values in the bulk tier.
+func WithCodec(c Codec) Option {
+	return optionFunc(func(s *settings) {
+		if s.codec = c; c == nil {
+			s.refuse("WithCodec", "nil codec")
+		}
+	})
+}
+
+// WithoutHot gives every caller its own decoded copy.
+func WithoutHot() Option { return optionFunc(func(s *settings) { s.withoutHot = true }) }
+
+// WithoutBulk keeps decoded values only: for what no codec can carry (templates, compiled rules). Bounded by MaxHot.
+func WithoutBulk() Option { return optionFunc(func(s *settings) { s.withoutBulk = true }) }
+
+// WithTimeout bounds one load below Config.MaxLoad.
+func WithTimeout(d time.Duration) Option {
+	return optionFunc(func(s *settings) {
+		if s.timeout = d; d <= 0 {
+			s.refuse("WithTimeout", "%v is not positive", d)
+		}
+	})
+}
+
+// WithPolicy says what happens without a lease; Bypass() is the default.
+func WithPolicy(p Policy) Option {
+	return optionFunc(func(s *settings) {
+		if s.policy = p; p.limit < 0 {
+			s.refuse("WithPolicy", "ServeStale(%v) is negative", p.limit)
+		}
+	})
+}
+
+// WithFormerName also obeys targets that use the function's old name, and this node's Invalidate names both, through a rolling rename.
+func WithFormerName(name string) Option {
+	return optionFunc(func(s *settings) {
+		s.formerName = name
+		if err := event.CheckFunction(name); err != nil {
+			s.errs = append(s.errs, fmt.Errorf("WithFormerName: %w", err))
+		}
+	})
+}
+
+// WithHashedKeys keeps the arguments off the bus: events carry a hash of the key. Writers by event.Name add Target.Hashed.
+func WithHashedKeys() Option { return optionFunc(func(s *settings) { s.hashed = true }) }
+
+// newSettings applies opts and checks them against each other and the node's limits.
+func newSettings(maxTTL, maxLoad time.Duration, opts []Option) (*settings, error) {
+	s := &settings{}
+	for _, o := range opts {
+		if o == nil {
+			s.refuse("options", "nil Option")
+			continue
+		}
+		o.applyFunc(s)
+	}
+	switch {
+	case s.ttl > maxTTL:
+		s.refuse("WithTTL", "%v is over Config.MaxTTL %v", s.ttl, maxTTL)
+	case s.ttl == 0 && s.stale >= maxTTL:
+		s.refuse("WithStale", "%v leaves nothing of Config.MaxTTL %v to be fresh in; give WithTTL too", s.stale, maxTTL)
+	case s.ttl == 0:
+		s.ttl = maxTTL - s.stale
+	}
+	// Nothing lives past MaxTTL; what is longer means "as long as may be", and must not overflow a sum.
+	s.stale, s.policy.limit = min(s.stale, maxTTL), min(s.policy.limit, maxTTL)
+	if s.negativeTTL > maxTTL {
+		s.refuse("WithNegative", "%v is over Config.MaxTTL %v", s.negativeTTL, maxTTL)
+	}
+	if s.timeout == 0 || s.timeout > maxLoad {
+		s.timeout = maxLoad
+	}
+	if s.withoutHot && s.withoutBulk {
+		s.refuse("WithoutHot", "with WithoutBulk nothing is left to keep values in")
+	}
+	if s.withoutBulk && s.codec != nil {
+		s.refuse("WithCodec", "has no use with WithoutBulk")
+	}
+	return s, errors.Join(s.errs...)
+}
+
+// typed returns an option's function as the type that K and V of the function ask for.
+func typed[F any](s *settings, option string, f any) F {
+	var zero F
+	if f == nil {
+		return zero
+	}
+	t, ok := f.(F)
+	if !ok {
+		s.refuse(option, "is %v, the function needs %v", reflect.TypeOf(f), reflect.TypeFor[F]())
+	}
+	return t
+}

@@ -1,0 +1,244 @@
+package lethe
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// ReceiveOption of a receiver.
+type ReceiveOption interface{ applyReceive(*receiver) }
+
+type receiveOption func(*receiver)
+
+func (f receiveOption) applyReceive(r *receiver) { f(r) }
+
+// ForTypes passes events of these types only.
+func ForTypes(types ...string) ReceiveOption {
+	return receiveOption(func(r *receiver) { r.types = append(r.types, types...) })
+}
+
+// ForFunctions takes names and prefixes ending in ".>": "catalog.price", "catalog.>". An event passes that names one of them, or
+// everything. With ForTags or ForKinds beside it, an event passes that passes one of them.
+func ForFunctions(patterns ...string) ReceiveOption {
+	return receiveOption(func(r *receiver) { r.functions = append(r.functions, patterns...) })
+}
+
+// ForTags passes events that name a tag or a prefix of one of these families, or everything.
+func ForTags(families ...string) ReceiveOption {
+	return receiveOption(func(r *receiver) { r.families = append(r.families, families...) })
+}
+
+// ForKinds passes events about manifests of these kinds, or everything.
+func ForKinds(kinds ...string) ReceiveOption {
+	return receiveOption(func(r *receiver) { r.kinds = append(r.kinds, kinds...) })
+}
+
+// WithQueue is how many events wait for the receiver before it counts as lagging; 1,024.
+func WithQueue(n int) ReceiveOption {
+	return receiveOption(func(r *receiver) {
+		if r.capacity = n; n < 1 {
+			r.err = errors.New("WithQueue: the queue must hold at least 1 event")
+		}
+	})
+}
+
+// WithRetry calls the receiver up to tries times for an event, waiting backoff, then twice that, and so on, at most 30 s. Default
+// is one try: an error is counted and logged.
+func WithRetry(tries int, backoff time.Duration) ReceiveOption {
+	return receiveOption(func(r *receiver) {
+		if r.tries, r.backoff = tries, backoff; tries < 1 || backoff < 0 {
+			r.err = errors.New("WithRetry: at least 1 try, and no negative backoff")
+		}
+	})
+}
+
+const (
+	receiveTimeout = 30 * time.Second
+	maxBackoff     = 30 * time.Second
+)
+
+// Receive runs fn on this node after each applied event that passes the filters, from now on, in the order of the stream, in its
+// own bounded queue. A panic of fn is an error of that event; each call has 30 s. A duplicate name is an error. Events of TypeReset
+// and TypeLagged pass every filter and name All(), so a receiver that only looks at Targets does the safe thing. An event that the
+// stream has twice under one id is received once.
+func (n *Node) Receive(name string, fn func(context.Context, event.Event) error, opts ...ReceiveOption) error {
+	if n.cfg.PublishOnly {
+		panic("lethe: receive " + name + ": the node is PublishOnly: it hears nothing")
+	}
+	r := &receiver{name: name, fn: fn, n: n, capacity: 1024, tries: 1, wake: make(chan struct{}, 1)}
+	switch {
+	case name == "" || len(name) > 128 || !utf8.ValidString(name):
+		r.err = errors.New("a name is 1 to 128 bytes of UTF-8: it labels metrics")
+	case fn == nil:
+		r.err = errors.New("nil function")
+	}
+	for _, o := range opts {
+		if o != nil {
+			o.applyReceive(r)
+		}
+	}
+	if r.err != nil {
+		return &Error{Op: "receive", Name: name, Err: r.err}
+	}
+	return n.receivers.add(r)
+}
+
+// receiver is one function and its queue.
+type receiver struct {
+	name                              string
+	fn                                func(context.Context, event.Event) error
+	n                                 *Node
+	types, functions, families, kinds []string
+	capacity, tries                   int
+	backoff                           time.Duration
+	err                               error
+	wake                              chan struct{}
+	runs                              [3]atomic.Uint64 // by result: ok, error, panic
+
+	mu     sync.Mutex // guards what follows
+	queue  []event.Event
+	lagged bool // events were dropped and the receiver has not been told yet
+}
+
+// offer queues e, or notes that the receiver lags; it never blocks. Until the receiver has been told, everything is dropped: what
+// it will be told covers it.
+func (r *receiver) offer(e event.Event) {
+	r.mu.Lock()
+	if r.lagged || len(r.queue) >= r.capacity {
+		r.lagged = true
+	} else {
+		r.queue = append(r.queue, e)
+	}
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fallBehind notes that the receiver has missed something.
+func (r *receiver) fallBehind() {
+	r.mu.Lock()
+	r.lagged = true
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *receiver) next() (event.Event, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.queue) > 0 {
+		e := r.queue[0]
+		r.queue = r.queue[1:]
+		return e, true
+	}
+	if r.lagged {
+		r.lagged = false
+		return r.n.local(event.TypeLagged, "receiver "+r.name+" fell behind"), true
+	}
+	r.queue = nil
+	return event.Event{}, false
+}
+
+func (r *receiver) lag() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue)
+}
+
+// work runs until the node is closed.
+func (r *receiver) work() {
+	for {
+		for e, ok := r.next(); ok && r.n.stop.Err() == nil; e, ok = r.next() {
+			r.run(e)
+		}
+		select {
+		case <-r.wake:
+		case <-r.n.stop.Done():
+			return
+		}
+	}
+}
+
+func (r *receiver) run(e event.Event) {
+	wait := r.backoff
+	for try := 1; ; try++ {
+		err := r.call(e)
+		if err == nil {
+			r.runs[0].Add(1)
+			return
+		}
+		if try >= r.tries || r.n.stop.Err() != nil {
+			r.n.log.Error("lethe: a receiver failed", "receiver", r.name, "event", e.ID, "type", e.Type, "tries", try, "error", err)
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-r.n.stop.Done():
+			return
+		}
+		wait = min(2*wait, maxBackoff)
+	}
+}
+
+func (r *receiver) call(e event.Event) error {
+	ctx, cancel := context.WithTimeout(r.n.stop, receiveTimeout)
+	defer cancel()
+	panicked := true
+	err := guard(func() error {
+		err := r.fn(ctx, e)
+		panicked = false
+		return err
+	})
+	switch {
+	case panicked:
+		r.runs[2].Add(1)
+	case err != nil:
+		r.runs[1].Add(1)
+	}
+	return err
+}
+
+// passes reports whether e is for this receiver.
+func (r *receiver) passes(e *event.Event) bool {
+	if e.Type == event.TypeReset || e.Type == event.TypeLagged {
+		return true
+	}
+	if len(r.types) > 0 && !slices.Contains(r.types, e.Type) {
+		return false
+	}
+	if len(r.functions)+len(r.families)+len(r.kinds) == 0 {
+		return true
+	}
+	if e.Manifest != nil && slices.ContainsFunc(r.kinds, func(k string) bool { return strings.EqualFold(k, e.Manifest.Kind) }) {
+		return true
+	}
+	for _, t := range e.Targets {
+		switch t.Scope() {
+		case event.ScopeAll:
+			return true
+		case event.ScopeTag, event.ScopePrefix:
+			if family, _, _ := strings.Cut(t.Name(), ":"); slices.Contains(r.families, family) {
+				return true
+			}
+		default:
+			for _, p := range r.functions {
+				if prefix, wild := strings.CutSuffix(p, ">"); p == t.Name() || wild && strings.HasPrefix(t.Name(), prefix) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,36 @@
+package lethe
+
+import "reflect"
+
+// sampleOf is how many hot entries there are for each whose value is watched for changes by callers.
+const sampleOf = 16
+
+// samples reports whether the value of an entry is watched: hot values are shared, and a caller that changes one changes it for
+// all. What was stored is kept beside it.
+func (c *core[K, V]) samples(hash uint64) bool { return !c.s.withoutBulk && hash>>8%sampleOf == 0 }
+
+func (e *hotEntry[K, V]) sampled() bool { return e.bytes != nil }
+
+// compare counts a value that is not what was stored: a caller has changed it, for all. Both go through the codec and are
+// compared decoded, since a codec need not write equal values equally. A value that does not equal itself (NaN) is passed over.
+func (e *hotEntry[K, V]) compare() {
+	var stored, again, now V
+	err := guard(func() error {
+		b, err := e.c.codec.Append(nil, e.value)
+		if err != nil {
+			return err
+		}
+		for _, d := range []struct {
+			from []byte
+			to   *V
+		}{{e.bytes, &stored}, {e.bytes, &again}, {b, &now}} {
+			if err := e.c.codec.Decode(d.from, d.to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && reflect.DeepEqual(stored, again) && !reflect.DeepEqual(stored, now) {
+		e.c.hotModified.Add(1)
+	}
+}

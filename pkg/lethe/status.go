@@ -1,0 +1,78 @@
+package lethe
+
+import (
+	"time"
+
+	"github.com/lethe-cache/lethe/internal/bus"
+)
+
+// State of a node.
+type State int
+
+// States.
+const (
+	Starting State = iota // caught up never yet
+	Current               // the lease holds: cached serving
+	Expired               // the lease is gone: each function's Policy applies
+	Closed
+)
+
+// String names the state in lower case.
+func (s State) String() string {
+	switch s {
+	case Starting:
+		return "starting"
+	case Current:
+		return "current"
+	case Expired:
+		return "expired"
+	}
+	return "closed"
+}
+
+// MarshalText is String.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Status is a node at a moment.
+type Status struct {
+	State              State
+	Fleet, Name, Epoch string
+	Cursor, Last       uint64        // applied without a hole up to; highest sequence known of
+	LeaseAge           time.Duration // since what is served was known to be current
+	Entries, Bytes     int64         // of both tiers; encoded, of bulk
+	Resets, GapsHealed uint64
+}
+
+// Status is a snapshot; it costs no I/O.
+func (n *Node) Status() Status {
+	b := n.bus.Status()
+	s := Status{
+		Fleet: n.cfg.Fleet, Name: n.cfg.Name, Epoch: b.Epoch, Cursor: b.Cursor, Last: b.Last,
+		LeaseAge: b.LeaseAge, GapsHealed: b.GapsHealed,
+	}
+	for _, c := range b.Resets {
+		s.Resets += c
+	}
+	switch {
+	case n.closed.Load():
+		s.State = Closed
+	case b.State == bus.Starting:
+		s.State = Starting
+	case b.State == bus.Current && (n.cfg.PublishOnly || n.now() < n.lease.Load()):
+		s.State = Current
+	default:
+		s.State = Expired
+	}
+	if t := n.memory(); t != nil {
+		s.Entries = int64(max(t.bulk.Len(), t.hot.EstimatedSize()))
+		s.Bytes = int64(t.bulk.Capacity())
+	}
+	return s
+}
+
+// memory returns the tiers, nil before the first Memoize.
+func (n *Node) memory() *tiers {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.tiers
+}
