@@ -1,0 +1,81 @@
+# `make` formats, lints and tests; `make help` lists everything.
+
+GO       ?= go
+BIN      := bin
+TOOLS    := .bin
+FUZZTIME ?= 20s
+BENCH    ?= .
+READS    ?= 10000000
+
+GOLANGCI_VERSION := v2.15.0
+GOFUMPT_VERSION  := v0.12.0
+
+# The race detector needs a C compiler. Without one the tests still run, and say so; CI always has one.
+CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
+ifdef CC_FOUND
+RACE := -race
+export CGO_ENABLED := 1
+endif
+
+.DEFAULT_GOAL := all
+.PHONY: all help build test lint fmt demo exact bench fuzz mutants tools clean
+
+all: fmt lint test ## format, lint, test (the default)
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/lethe-node and bin/lethe-publisher
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/lethe-node ./cmd/node
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/lethe-publisher ./cmd/publisher
+
+test: ## every test, with the race detector where there is a C compiler
+	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
+	$(GO) test $(RACE) -timeout 10m ./...
+
+lint: tools ## golangci-lint, gofumpt and go vet, pinned
+	$(TOOLS)/golangci-lint run ./...
+	@out=$$($(TOOLS)/gofumpt -l .); test -z "$$out" || { echo "not formatted (run make fmt):"; echo "$$out"; exit 1; }
+
+fmt: tools ## gofumpt and import order over the tree
+	$(TOOLS)/golangci-lint fmt ./...
+	$(TOOLS)/gofumpt -w .
+
+demo: build ## three nodes, real files, four ways to forget (KEEP=1 leaves it running)
+	$(GO) run ./examples/demo -bin $(BIN) -catalog examples/catalog $(if $(KEEP),-keep)
+
+exact: ## the exactness run, long: READS reads that must all be fresh
+	LETHE_EXACT_READS=$(READS) $(GO) test -count=1 -timeout 60m -run Exact -v ./pkg/lethe/
+
+bench: ## benchmarks, with allocations
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+mutants: ## break the code on purpose: every listed mutant must be caught by its tests
+	$(GO) run ./internal/mutants
+
+tools: $(TOOLS)/golangci-lint $(TOOLS)/gofumpt
+
+# A copy already installed is taken when it has the pinned version, else it is built into .bin.
+$(TOOLS)/golangci-lint: Makefile
+	@mkdir -p $(TOOLS)
+	@have=$$($(GO) env GOPATH)/bin/golangci-lint; \
+	if $$have version 2>/dev/null | grep -q "$(GOLANGCI_VERSION:v%=%)"; then ln -sf $$have $@; \
+	else GOBIN=$(CURDIR)/$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION); fi
+	@touch -h $@
+
+$(TOOLS)/gofumpt: Makefile
+	@mkdir -p $(TOOLS)
+	@have=$$($(GO) env GOPATH)/bin/gofumpt; \
+	if $$have -version 2>/dev/null | grep -q "$(GOFUMPT_VERSION)"; then ln -sf $$have $@; \
+	else GOBIN=$(CURDIR)/$(TOOLS) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION); fi
+	@touch -h $@
+
+clean: ## remove what build and tools made
+	rm -rf $(BIN) $(TOOLS)

@@ -1,0 +1,24 @@
+package cli
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Redact takes user, password and token out of a comma separated list of server URLs.
+func Redact(servers string) string {
+	list := strings.Split(servers, ",")
+	for i, server := range list {
+		if !strings.Contains(server, "://") {
+			server = "nats://" + strings.TrimSpace(server)
+		}
+		u, err := url.Parse(strings.TrimSpace(server))
+		if err != nil {
+			list[i] = "(unreadable address)"
+			continue
+		}
+		u.User = nil
+		list[i] = u.String()
+	}
+	return strings.Join(list, ",")
+}

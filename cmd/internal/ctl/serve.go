@@ -1,0 +1,72 @@
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+// serviceVersion is of these requests, not of the program: micro wants it semantic.
+const serviceVersion = "1.0.0"
+
+// A request waits in a queue of its endpoint, and is answered within answerTime or with an error.
+const (
+	maxWaiting      = 64
+	maxWaitingBytes = 1 << 20
+	answerTime      = 2 * time.Second
+)
+
+// Serve answers for n on nc until stop is called. It works on a connection that is not yet connected.
+func Serve(nc *nats.Conn, n *lethe.Node) (stop func() error, err error) {
+	s := n.Status()
+	service, err := micro.AddService(nc, micro.Config{
+		Name:               "lethe-node",
+		Version:            serviceVersion,
+		Description:        "a node of the Lethe fleet " + s.Fleet,
+		Metadata:           map[string]string{"fleet": s.Fleet, "node": s.Name},
+		QueueGroupDisabled: true, // every node answers, not one of them
+	})
+	if err != nil {
+		return nil, fmt.Errorf("micro service: %w", err)
+	}
+	for what, handle := range map[string]micro.HandlerFunc{
+		Explain:   func(r micro.Request) { explain(n, r) },
+		GetStatus: func(r micro.Request) { _ = r.RespondJSON(StatusOf(n)) },
+	} {
+		for name, subject := range map[string]string{
+			what:          Subject(s.Fleet, what, s.Name),
+			what + "-all": Subject(s.Fleet, what, ""),
+		} {
+			err := service.AddEndpoint(name, handle, micro.WithEndpointSubject(subject),
+				micro.WithEndpointPendingLimits(maxWaiting, maxWaitingBytes))
+			if err != nil {
+				_ = service.Stop()
+				return nil, fmt.Errorf("micro service, %s: %w", subject, err)
+			}
+		}
+	}
+	return service.Stop, nil
+}
+
+func explain(n *lethe.Node, r micro.Request) {
+	var t event.Target
+	if err := json.Unmarshal(r.Data(), &t); err != nil {
+		_ = r.Error("400", fmt.Sprintf("the body has to be one target: %v", err), nil)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	why, err := n.Explain(ctx, t)
+	if err != nil {
+		_ = r.Error("422", err.Error(), nil)
+		return
+	}
+	_ = r.RespondJSON(why)
+}

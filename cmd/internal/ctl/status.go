@@ -1,0 +1,34 @@
+package ctl
+
+import (
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+// Status is a node's state in JSON, over NATS and HTTP alike.
+type Status struct {
+	Node       string      `json:"node"`
+	Fleet      string      `json:"fleet"`
+	State      string      `json:"state"` // starting, current, expired or closed
+	Epoch      string      `json:"epoch,omitempty"`
+	Cursor     uint64      `json:"cursor"`
+	Last       uint64      `json:"last"`
+	Position   event.Token `json:"position,omitzero"`
+	LeaseAgeMs int64       `json:"leaseAgeMs"`
+	Entries    int64       `json:"entries"`
+	Bytes      int64       `json:"bytes"`
+	Resets     uint64      `json:"resets"`
+	GapsHealed uint64      `json:"gapsHealed"`
+	Version    string      `json:"version"`
+}
+
+// StatusOf is the state of n now.
+func StatusOf(n *lethe.Node) Status {
+	s := n.Status()
+	return Status{
+		Node: s.Name, Fleet: s.Fleet, State: s.State.String(), Epoch: s.Epoch, Cursor: s.Cursor, Last: s.Last,
+		Position: n.Position(), LeaseAgeMs: s.LeaseAge.Milliseconds(), Entries: s.Entries, Bytes: s.Bytes,
+		Resets: s.Resets, GapsHealed: s.GapsHealed, Version: cli.Version(),
+	}
+}

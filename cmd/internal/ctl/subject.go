@@ -1,0 +1,39 @@
+package ctl
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// What a node is asked.
+const (
+	Explain   = "explain"
+	GetStatus = "status"
+)
+
+// all is the name every node answers to; no node has it, since names are encoded.
+const all = "_all"
+
+// Subject is where the node of that name is asked for what; an empty name is every node of the fleet.
+func Subject(fleet, what, node string) string {
+	if node == "" {
+		return event.CtlSubject(fleet, what+"."+all)
+	}
+	return event.CtlSubject(fleet, what+"."+token(node))
+}
+
+// token makes one subject token of a name: letters, digits, '-' and '_' stand for themselves, but a '_' in front, which
+// is not for names to use, and other bytes are percent-encoded.
+func token(name string) string {
+	var b strings.Builder
+	for i, c := range []byte(name) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' && i > 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/lethe-cache/lethe/cmd/internal/tail"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+// api answers HTTP for one node.
+type api struct {
+	node      *lethe.Node
+	conn      *link
+	functions map[string]function
+	events    *hub
+	ready     atomic.Bool // was the node ever Ready
+	logger    *slog.Logger
+}
+
+// newAPI registers what is memoized and begins to listen to the node's events.
+func newAPI(node *lethe.Node, conn *link, files *folder, ttl time.Duration, logger *slog.Logger) (*api, error) {
+	a := &api{node: node, conn: conn, functions: map[string]function{}, events: newHub(), logger: logger}
+	if files != nil {
+		a.functions[string(fileRead)] = memoizeFiles(node, files, ttl)
+	}
+	return a, node.Receive("http.events", a.events.receive)
+}
+
+// inspect is where the stream stands.
+func (a *api) inspect(ctx context.Context) (tail.Stream, error) {
+	return tail.Inspect(ctx, a.conn.Conn, a.node.Status().Fleet)
+}
+
+// handler is everything that is served, behind g.
+func (a *api) handler(g *guard) (http.Handler, error) {
+	metrics := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		a.node.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := metrics.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/functions", a.listFunctions)
+	mux.HandleFunc("GET /v1/functions/{name}", a.callFunction)
+	mux.HandleFunc("GET /v1/functions/{name}/explain", a.explainKey)
+	mux.HandleFunc("POST /v1/invalidate", a.invalidate)
+	mux.HandleFunc("GET /v1/wait", a.wait)
+	mux.HandleFunc("GET /v1/status", a.status)
+	mux.HandleFunc("GET /v1/events", a.streamEvents)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 8}))
+	mux.HandleFunc("GET /livez", livez)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.HandleFunc("GET /schemas/{file}", serveSchema)
+	mux.Handle("GET /{$}", page())
+	mux.Handle("GET /page/{file}", page())
+	return g.wrap(jsonErrors(mux)), nil
+}
+
+// jsonErrors answers what no pattern takes (404, 405) in the form of every other error.
+func jsonErrors(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		said := &heard{header: http.Header{}}
+		h.ServeHTTP(said, r)
+		if allow := said.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+		}
+		if location := said.header.Get("Location"); location != "" {
+			http.Redirect(w, r, location, said.status)
+			return
+		}
+		writeError(w, bad(said.status, "", "%s", strings.TrimSpace(said.body.String())))
+	})
+}
+
+// heard takes what a handler of the mux's own says.
+type heard struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (h *heard) Header() http.Header         { return h.header }
+func (h *heard) WriteHeader(status int)      { h.status = status }
+func (h *heard) Write(p []byte) (int, error) { return h.body.Write(p) }
+
+// Limits of the HTTP server. A client that is slower than these is cut off.
+const (
+	maxBody        = 1 << 20
+	maxHeader      = 32 << 10
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 30 * time.Second
+	idleTimeout    = 2 * time.Minute
+	answerTimeout  = maxWait + 10*time.Second
+	shutdownPeriod = 5 * time.Second
+)
+
+func (a *api) server(h http.Handler) *http.Server {
+	s := &http.Server{
+		Handler:           http.MaxBytesHandler(h, maxBody),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
+	}
+	s.RegisterOnShutdown(a.events.close)
+	return s
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+const defaultHTTP = "127.0.0.1:8080"
+
+// config is what the flags say.
+type config struct {
+	name, fleet   string
+	nats          cli.Connection
+	natsListen    string
+	stateDir      string
+	http          string
+	httpTokenFile string
+	files         string
+	maxBytes      size
+	maxTTL        time.Duration
+	maxStaleness  time.Duration
+	logLevel      slog.Level
+	logFormat     string
+}
+
+func (c *config) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&c.name, "name", "", "name of this node in its fleet (default: host name and a random suffix)")
+	fs.StringVar(&c.fleet, "fleet", "default", "the nodes that forget together")
+	fs.StringVar(&c.nats.Server, "nats-url", "", "NATS servers to use; without it, and without --context, one is started in this process (NATS_URL)")
+	c.nats.Flags(fs)
+	fs.StringVar(&c.natsListen, "nats-listen", "127.0.0.1:4222", "loopback address of the NATS server in this process; empty: no other process can connect")
+	fs.StringVar(&c.stateDir, "state-dir", "", "folder of the NATS server in this process; empty: in memory, forgotten when the node ends")
+	fs.StringVar(&c.http, "http", defaultHTTP, "address to answer HTTP on; other than loopback needs --http-token-file")
+	fs.StringVar(&c.httpTokenFile, "http-token-file", "", "file with the token that HTTP callers have to send (Authorization: Bearer)")
+	fs.StringVar(&c.files, "files", "", "folder that file.read reads; empty: there is no file.read")
+	c.maxBytes = 256 << 20
+	fs.Var(&c.maxBytes, "max-bytes", "memory of the bulk tier")
+	fs.DurationVar(&c.maxTTL, "max-ttl", time.Hour, "no entry lives longer")
+	fs.DurationVar(&c.maxStaleness, "max-staleness", 10*time.Second, "what is served from memory is current as of at most this long ago; at least 5s")
+	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
+}
+
+// embedded says whether this process has to bring its own NATS server.
+func (c *config) embedded() bool { return c.nats.Server == "" && c.nats.Context == "" }
+
+// validate refuses what can't work, all problems joined, before anything is started.
+func (c *config) validate() error {
+	var problems []error
+	if err := event.CheckFleet(c.fleet); err != nil {
+		problems = append(problems, fmt.Errorf("--fleet: %w", err))
+	}
+	if c.logFormat != "text" && c.logFormat != "json" {
+		problems = append(problems, fmt.Errorf("--log-format %q: want text or json", c.logFormat))
+	}
+	if loopback, err := isLoopback(c.http); err != nil {
+		problems = append(problems, fmt.Errorf("--http: %w", err))
+	} else if !loopback && c.httpTokenFile == "" {
+		problems = append(problems, fmt.Errorf("--http %s can be reached from other machines: give --http-token-file, or listen on 127.0.0.1", c.http))
+	}
+	if c.embedded() && c.natsListen != "" {
+		if loopback, err := isLoopback(c.natsListen); err != nil {
+			problems = append(problems, fmt.Errorf("--nats-listen: %w", err))
+		} else if !loopback {
+			problems = append(problems, fmt.Errorf("--nats-listen %s can be reached from other machines, and the server in this process has no users: "+
+				"listen on 127.0.0.1, or run nats-server with users and give --nats-url", c.natsListen))
+		}
+	}
+	if !c.embedded() && c.stateDir != "" {
+		problems = append(problems, errors.New("--state-dir is for the NATS server in this process: leave it out with --nats-url or --context"))
+	}
+	return cli.Exit(cli.CodeUsage, errors.Join(problems...))
+}
+
+// isLoopback says whether only this machine can reach the host:port address.
+func isLoopback(address string) (bool, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, fmt.Errorf("%q: want host:port: %w", address, err)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return false, fmt.Errorf("%q: want a port from 0 to 65535", address)
+	}
+	if host == "localhost" {
+		return true, nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback(), nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+)
+
+func parseFlags(t *testing.T, args ...string) config {
+	t.Helper()
+	var c config
+	fs := pflag.NewFlagSet("node", pflag.ContinueOnError)
+	c.flags(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWhatCannotWorkIsRefusedBeforeAnythingStarts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ args, want string }{
+		{"", ""},
+		{"--http 127.0.0.1:0 --nats-listen 127.0.0.1:0", ""},
+		{"--http localhost:8080", ""},
+		{"--http [::1]:8080", ""},
+		{"--http 0.0.0.0:8080 --http-token-file f", ""},
+		{"--nats-listen=", ""},
+		{"--http :8080", "--http-token-file"},
+		{"--http 0.0.0.0:8080", "--http-token-file"},
+		{"--http 10.0.0.1:8080", "--http-token-file"},
+		{"--http node.example:8080", "--http-token-file"},
+		{"--http 8080", "host:port"},
+		{"--http 127.0.0.1:nix", "--http"},
+		{"--nats-listen 0.0.0.0:4222", "no users"},
+		{"--nats-url nats://h --nats-listen 0.0.0.0:4222", ""},
+		{"--nats-url nats://h --state-dir d", "--state-dir"},
+		{"--fleet Shop", "--fleet"},
+		{"--log-format xml", "--log-format"},
+	} {
+		c := parseFlags(t, strings.Fields(tc.args)...)
+		err := c.validate()
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%q: %v", tc.args, err)
+		case tc.want != "" && (cli.Code(err) != cli.CodeUsage || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%q: got %v, want a usage error with %q", tc.args, err, tc.want)
+		}
+	}
+}
+
+func TestASizeReadsAsItPrints(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]size{"256MiB": 256 << 20, "1GiB": 1 << 30, "64KiB": 64 << 10, "1000": 1000} {
+		var s size
+		if err := s.Set(text); err != nil || s != want || s.String() != text {
+			t.Errorf("%s: %d, printed %s, %v", text, s, s.String(), err)
+		}
+	}
+	for _, text := range []string{"", "MiB", "0", "-1MiB", "1MB", "1.5GiB", "9999999999GiB"} {
+		var s size
+		if err := s.Set(text); err == nil {
+			t.Errorf("%q was read as %d", text, s)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+)
+
+// leakless fails a run that passed but left goroutines behind.
+type leakless struct{ *testing.M }
+
+func (l leakless) Run() int {
+	code := l.M.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakless{m}, map[string]func(){"lethe-node": main})
+}
+
+// The scripts run the program as a process of its own.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"freeport": freePort,
+			"get":      get,
+			"said":     said,
+			"occupy":   occupy,
+		},
+	})
+}
+
+// freePort NAME sets NAME to a loopback address nobody listens on.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv(name, l.Addr().String())
+		ts.Check(l.Close())
+	}
+}
+
+// occupy NAME sets NAME to a loopback address somebody listens on.
+func occupy(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Defer(func() { _ = l.Close() })
+}
+
+// get STATUS URL asks until the answer has that status, and prints it.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[1], func(answer string) bool { return strings.HasPrefix(answer, args[0]) })
+}
+
+// said TEXT URL asks until the answer has that text in it, and prints it.
+func said(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[1], func(answer string) bool { return strings.Contains(answer, args[0]) })
+}
+
+func until(ts *testscript.TestScript, url string, good func(answer string) bool) {
+	last := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		res, err := http.Get(url)
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		ts.Check(err)
+		if last = res.Status + " " + string(body); good(last) {
+			http.DefaultClient.CloseIdleConnections()
+			_, err = ts.Stdout().Write(body)
+			ts.Check(err)
+			return
+		}
+	}
+	ts.Fatalf("%s still answers %s", url, last)
+}
+
+func TestUsageErrorsAreCode2(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"--no-such-flag", "no-such-command", "serve --http :8080", "serve --log-level loud", "healthcheck --http 8080"} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(line))
+		var said strings.Builder
+		root.SetErr(&said)
+		if got := cli.Execute(t.Context(), root); got != cli.CodeUsage {
+			t.Errorf("%s: code %d: %s", line, got, said.String())
+		}
+	}
+}

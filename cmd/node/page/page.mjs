@@ -1,0 +1,96 @@
+// The page of one node: its status, one read at a time, and its events. Everything shown goes through textContent.
+
+const $ = (id) => document.getElementById(id);
+const rows = 200;
+
+function element(name, text) {
+  const e = document.createElement(name);
+  e.textContent = text;
+  return e;
+}
+
+async function ask(path, options) {
+  const response = await fetch(path, options);
+  const body = await response.json();
+  if (!response.ok) throw new Error(`${response.status}: ${body.error}`);
+  return body;
+}
+
+async function status() {
+  try {
+    const s = await ask("/v1/status");
+    $("who").textContent = `${s.node} in fleet ${s.fleet}`;
+    $("state").textContent = s.state;
+    $("state").dataset.state = s.state;
+    document.title = `${s.node}: ${s.state}`;
+    $("status").replaceChildren(...Object.entries({
+      cursor: s.cursor, last: s.last, "lease age": `${s.leaseAgeMs} ms`, entries: s.entries, bytes: s.bytes,
+      resets: s.resets, "gaps healed": s.gapsHealed, version: s.version,
+    }).map(([name, value]) => {
+      const pair = document.createElement("div");
+      pair.append(element("dt", name), element("dd", String(value)));
+      return pair;
+    }));
+  } catch (error) {
+    $("state").textContent = "unreachable";
+    $("state").dataset.state = "unreachable";
+  }
+}
+
+async function functions() {
+  const { functions } = await ask("/v1/functions");
+  $("function").replaceChildren(...(functions ?? []).map((f) => element("option", f.name)));
+}
+
+async function show(work) {
+  try {
+    $("answer").textContent = JSON.stringify(await work(), null, 2);
+  } catch (error) {
+    $("answer").textContent = error.message;
+  }
+}
+
+function address(rest = "") {
+  const name = encodeURIComponent($("function").value);
+  return `/v1/functions/${name}${rest}?arg=${encodeURIComponent($("argument").value)}`;
+}
+
+$("read").addEventListener("submit", (event) => {
+  event.preventDefault();
+  show(() => ask(address()));
+});
+$("explain").addEventListener("click", () => show(() => ask(address("/explain"))));
+$("forget").addEventListener("click", () => show(() => ask("/v1/invalidate", {
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({
+    targets: [{ function: $("function").value, args: [$("argument").value] }], reason: "by hand, from the page",
+  }),
+})));
+
+function target(t) {
+  const soft = t.soft ? " (soft)" : "";
+  if (t.all) return "everything" + soft;
+  if (t.tag) return t.tag + soft;
+  if (t.tagPrefix) return t.tagPrefix + "…" + soft;
+  return t.function + (t.args ? JSON.stringify(t.args) : t.argsHash ? `#${t.argsHash}` : "") + soft;
+}
+
+const events = new EventSource("/v1/events");
+events.addEventListener("message", (message) => {
+  const e = JSON.parse(message.data);
+  const row = document.createElement("tr");
+  row.append(
+    element("td", e.time ? new Date(e.time).toLocaleTimeString() : ""),
+    element("td", message.lastEventId.split(".").at(-1)),
+    element("td", (e.data?.targets ?? []).map(target).join(", ")),
+    element("td", e.data?.reason ?? ""),
+    element("td", e.source),
+  );
+  $("events").prepend(row);
+  while ($("events").childElementCount > rows) $("events").lastChild.remove();
+});
+
+functions().catch((error) => { $("answer").textContent = error.message; });
+status();
+setInterval(status, 2000);

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+// serve runs the node until ctx ends; then it lets requests finish, closes what it opened in the opposite order, and
+// returns nil.
+func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	logger := newLogger(cfg, stderr)
+	var opened closers
+	defer func() { err = errors.Join(err, opened.close()) }()
+
+	loopback, err := isLoopback(cfg.http)
+	if err != nil {
+		return err
+	}
+	g, err := newGuard(cfg.httpTokenFile, loopback)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, cfg.http)
+	if err != nil {
+		return err
+	}
+	opened.add(func() error { return ignoreClosed(listener.Close()) })
+	var files *folder
+	if cfg.files != "" {
+		if files, err = openFolder(cfg.files); err != nil {
+			return cli.Exit(cli.CodeUsage, err)
+		}
+		opened.add(files.Close)
+	}
+	conn, err := connect(ctx, &cfg, logger, &opened)
+	if err != nil {
+		return err
+	}
+	node, err := lethe.Open(ctx, lethe.Config{
+		Conn: conn.Conn, Fleet: cfg.fleet, Name: cfg.name, MaxBytes: int64(cfg.maxBytes), MaxTTL: cfg.maxTTL,
+		MaxStaleness: cfg.maxStaleness, Logger: logger,
+	})
+	if err != nil {
+		return cli.Exit(cli.CodeUsage, err)
+	}
+	opened.add(node.Close)
+	a, err := newAPI(node, conn, files, cfg.maxTTL, logger)
+	if err != nil {
+		return err
+	}
+	stop, err := ctl.Serve(conn.Conn, node)
+	if err != nil {
+		return err
+	}
+	opened.add(stop)
+	h, err := a.handler(g)
+	if err != nil {
+		return err
+	}
+	logger.Info("serving", "fleet", cfg.fleet, "node", node.Status().Name, "http", "http://"+listener.Addr().String(), "nats", conn.url)
+	return a.run(ctx, a.server(h), listener)
+}
+
+// run serves until ctx ends or the server fails, and returns when both it and the watch over readiness have ended.
+func (a *api) run(ctx context.Context, server *http.Server, listener net.Listener) error {
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		a.watchReady(watching)
+	}()
+	defer func() {
+		stop()
+		<-watched
+	}()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("http: %w", err)
+	case <-ctx.Done():
+	}
+	a.logger.Info("ending")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPeriod)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		a.logger.Warn("requests were cut off", "error", err)
+		_ = server.Close()
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("http: %w", err)
+	}
+	return nil
+}
+
+// watchReady notes when the node was first Ready, and says in the log what it is waiting for when that takes long.
+func (a *api) watchReady(ctx context.Context) {
+	const patience = 5 * time.Second
+	for {
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		err := a.node.Ready(waiting)
+		cancel()
+		switch {
+		case err == nil:
+			a.events.begin(a.node.Position())
+			a.ready.Store(true)
+			a.logger.Info("ready", "cursor", a.node.Status().Cursor)
+			return
+		case ctx.Err() != nil, errors.Is(err, lethe.ErrClosed):
+			return
+		}
+		a.logger.Warn("not ready: reads are answered from the source, and nothing is stored", "reason", a.conn.trouble(err))
+	}
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("--http %s: another process listens there: end it, or give another --http address (port 0 takes any free one)", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--http: %w", err)
+	}
+	return l, nil
+}
+
+func newLogger(cfg config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.logLevel}
+	if cfg.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// closers end what was begun, the last first.
+type closers []func() error
+
+func (c *closers) add(f func() error) { *c = append(*c, f) }
+
+func (c *closers) close() error {
+	var problems []error
+	for i := len(*c) - 1; i >= 0; i-- {
+		problems = append(problems, (*c)[i]())
+	}
+	*c = nil
+	return errors.Join(problems...)
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

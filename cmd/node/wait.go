@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// A request waits this long unless it says otherwise, and never longer than maxWait.
+const (
+	defaultWait = 5 * time.Second
+	maxWait     = time.Minute
+)
+
+func (a *api) wait(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	token, err := a.parseToken("token", q.Get("token"))
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	timeout := defaultWait
+	if text := q.Get("timeout"); text != "" {
+		if timeout, err = time.ParseDuration(text); err != nil || timeout < 0 || timeout > maxWait {
+			writeError(w, bad(http.StatusBadRequest, "timeout", "%q: want a duration like 500ms or 5s, at most %v", text, maxWait))
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	err = a.node.Wait(ctx, token)
+	s := a.node.Status()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		p := bad(http.StatusGatewayTimeout, "token", "not applied within %v: this node stands at %d", timeout, s.Cursor)
+		p.Cursor = s.Cursor
+		writeError(w, p)
+	case err != nil:
+		writeError(w, err)
+	default:
+		writeJSON(w, http.StatusOK, map[string]any{"applied": true, "node": s.Name, "cursor": s.Cursor})
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+type invalidation struct {
+	args   string
+	all    bool
+	yes    bool
+	soft   bool
+	reason string
+}
+
+func newInvalidate(o *options) *cobra.Command {
+	var in invalidation
+	cmd := &cobra.Command{
+		Use:   "invalidate FUNCTION [ARG…] | tag/TAG… | prefix/PREFIX… | --all",
+		Short: "Make every node forget a key, a function, tags, prefixes or everything",
+		Long: "Make every node forget a key, a function, tags, prefixes or everything, and print the token of the event:\n" +
+			"with it a node can be asked to wait until it has applied it.\n\n" +
+			"A function without arguments is all of it; --args '[]' is the key of a function that takes none.",
+		Example: "  lethe-publisher --fleet shop invalidate catalog.price sku-42\n" +
+			"  lethe-publisher --fleet shop invalidate catalog.page --args '[\"lamps\",2]'\n" +
+			"  lethe-publisher --fleet shop invalidate catalog.price\n" +
+			"  lethe-publisher --fleet shop invalidate tag/user:42 prefix/chatbot:acme/ --reason 'import of November'\n" +
+			"  lethe-publisher --fleet shop invalidate --all --yes",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := targets(args, in.args, in.all)
+			if err != nil {
+				return err
+			}
+			if in.all && !in.yes {
+				if err := confirm(cmd, o.fleet); err != nil {
+					return err
+				}
+			}
+			if in.soft {
+				for i := range list {
+					list[i] = list[i].Soft()
+				}
+			}
+			return o.invalidate(cmd, list, in.reason)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&in.args, "args", "", "the function's arguments as a JSON array, for those that are not strings")
+	flags.BoolVar(&in.all, "all", false, "everything, on every node of the fleet")
+	flags.BoolVar(&in.yes, "yes", false, "do not ask before --all")
+	flags.BoolVar(&in.soft, "soft", false, "nodes may serve the old value while they load the new one")
+	flags.StringVar(&in.reason, "reason", "", "why, for those who watch")
+	return cmd
+}
+
+// confirm asks a person; what is not a terminal has to say --yes.
+func confirm(cmd *cobra.Command, fleet string) error {
+	in, ok := cmd.InOrStdin().(*os.File)
+	if info, err := in.Stat(); !ok || err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return cli.Usagef("--all makes every node of fleet %s load everything again: add --yes", fleet)
+	}
+	cmd.PrintErrf("Every node of fleet %s will load everything again. Go on? [y/N] ", fleet)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+func (o *options) invalidate(cmd *cobra.Command, list []event.Target, reason string) error {
+	ctx, conn, err := o.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := o.within(ctx)
+	defer cancel()
+	node, err := lethe.Open(ctx, lethe.Config{Conn: conn, Fleet: o.fleet, Name: o.nats.Name, PublishOnly: true})
+	if err != nil {
+		return cli.Exit(cli.CodeUsage, err)
+	}
+	defer func() { _ = node.Close() }()
+	if err := node.Ready(ctx); err != nil {
+		return outcome(ctx, notReady(ctx, o.fleet, err))
+	}
+	token, err := node.Invalidate(event.WithReason(ctx, reason), list...)
+	if err != nil {
+		if !token.IsZero() {
+			err = fmt.Errorf("%w (a part of it was published: %s)", err, token)
+		}
+		return outcome(ctx, notPublished(ctx, err))
+	}
+	result := struct {
+		Token   event.Token    `json:"token"`
+		Targets []event.Target `json:"targets"`
+	}{token, list}
+	rows := []string{"TARGET\tTOKEN"}
+	for _, t := range list {
+		rows = append(rows, t.String()+"\t"+token.String())
+	}
+	return o.output.print(cmd.OutOrStdout(), result, rows, token.String())
+}
+
+// notReady is before anything was published: what is missing is a stream, or an answer.
+func notReady(ctx context.Context, fleet string, err error) error {
+	if ctx.Err() == nil || cli.Code(err) == cli.CodeConnection {
+		return err
+	}
+	return cli.Exit(cli.CodeUnknown, fmt.Errorf("%w: nothing was published; is there a stream of fleet %s? "+
+		"'lethe-publisher stream info' tells, and 'stream init' makes one", err, fleet))
+}
+
+// notPublished is a publish without an acknowledgement: it may have been stored.
+func notPublished(ctx context.Context, err error) error {
+	if cli.Code(err) == cli.CodeConnection || errors.Is(err, event.ErrInvalid) {
+		return err
+	}
+	if ctx.Err() != nil || errors.Is(err, lethe.ErrNotPublished) {
+		return cli.Exit(cli.CodeUnknown, fmt.Errorf("%w: whether the event was stored is not known; to say it again does no harm", err))
+	}
+	return err
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/pkg/embedded"
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+// leakless fails a run that passed but left goroutines behind.
+type leakless struct{ *testing.M }
+
+func (l leakless) Run() int {
+	code := l.M.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakless{m}, map[string]func(){"lethe-publisher": main})
+}
+
+// price is what nodes of the scripts memoize; the number counts its loads.
+const price event.Name[string] = "catalog.price"
+
+// bench is what a script has besides the program: a server, and nodes in this process.
+type bench struct {
+	server *embedded.Server
+	nodes  map[string]*shelf
+}
+
+type shelf struct {
+	node  *lethe.Node
+	price *lethe.Func[string, string]
+	loads atomic.Int64
+}
+
+// Each script has a server of its own at NATS_URL.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			srv, err := embedded.Start(context.Background(), embedded.Config{Listen: "127.0.0.1:0"})
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = srv.Close() })
+			env.Setenv("NATS_URL", srv.URL())
+			env.Values["bench"] = &bench{srv, map[string]*shelf{}}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"node": startNode,
+			"read": readPrice,
+			"exit": exitCode,
+			"say":  say,
+			"save": save,
+
+			"guarded": guarded,
+		},
+	})
+}
+
+func benchOf(ts *testscript.TestScript) *bench {
+	b, ok := ts.Value("bench").(*bench)
+	if !ok {
+		ts.Fatalf("no bench")
+	}
+	return b
+}
+
+// node NAME FLEET starts a node that memoizes catalog.price and waits until it is current.
+func startNode(ts *testscript.TestScript, _ bool, args []string) {
+	b := benchOf(ts)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := b.server.Connect(nats.MaxReconnects(-1))
+	ts.Check(err)
+	ts.Defer(conn.Close)
+	s := &shelf{}
+	s.node, err = lethe.Open(ctx, lethe.Config{Conn: conn, Name: args[0], Fleet: args[1]})
+	ts.Check(err)
+	ts.Defer(func() { _ = s.node.Close() })
+	s.price = lethe.Memoize(s.node, price, func(ctx context.Context, sku string) (string, error) {
+		family, _, _ := strings.Cut(sku, "-")
+		lethe.AddTags(ctx, "shelf:"+family+"/"+sku)
+		return fmt.Sprintf("%s costs %d", sku, s.loads.Add(1)), nil
+	}, lethe.WithStale(time.Minute))
+	stop, err := ctl.Serve(conn, s.node)
+	ts.Check(err)
+	ts.Defer(func() { _ = stop() })
+	ts.Check(s.node.Ready(ctx))
+	b.nodes[args[0]] = s
+}
+
+// read NODE SKU [TOKEN] prints the price and how it was answered; with a token, once the node has applied it.
+func readPrice(ts *testscript.TestScript, _ bool, args []string) {
+	s := benchOf(ts).nodes[args[0]]
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if len(args) > 2 {
+		token, err := event.ParseToken(strings.TrimSpace(args[2]))
+		ts.Check(err)
+		ts.Check(s.node.Wait(ctx, token))
+	}
+	got, err := s.price.Lookup(ctx, args[1])
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s: %s\n", got.Value, got.Cache)
+}
+
+// exit CODE PROGRAM ARG… requires that exit code.
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	got := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// say SUBJECT BODY publishes as a program does that only knows NATS.
+func say(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := benchOf(ts).server.Connect()
+	ts.Check(err)
+	defer conn.Close()
+	_, err = conn.Request(args[0], []byte(args[1]), 5*time.Second)
+	ts.Check(err)
+}
+
+// guarded NAME sets NAME to a server with users: admin may do everything; catalog may say what its team may say, as
+// SECURITY.md has it for a publisher; mute may not even ask for the stream.
+func guarded(ts *testscript.TestScript, _ bool, args []string) {
+	dir, err := os.MkdirTemp("", "guarded-")
+	ts.Check(err)
+	inbox := &server.SubjectPermission{Allow: []string{"_INBOX.>"}}
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true,
+		Users: []*server.User{
+			{Username: "admin", Password: "pw"},
+			{Username: "catalog", Password: "pw", Permissions: &server.Permissions{Subscribe: inbox, Publish: &server.SubjectPermission{
+				Allow: []string{"lethe.v1.log.shop.fn.catalog.>", "$JS.API.STREAM.INFO.LETHE_SHOP"},
+			}}},
+			{Username: "mute", Password: "pw", Permissions: &server.Permissions{Subscribe: inbox, Publish: &server.SubjectPermission{Deny: []string{">"}}}},
+		},
+	})
+	ts.Check(err)
+	s.Start()
+	ts.Defer(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+		_ = os.RemoveAll(dir)
+	})
+	if !s.ReadyForConnections(10 * time.Second) {
+		ts.Fatalf("the server does not start")
+	}
+	ts.Setenv(args[0], s.ClientURL())
+}
+
+// save NAME FILE sets NAME to what a file (or stdout) says, without the line's end.
+func save(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
