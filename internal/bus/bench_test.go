@@ -2,7 +2,6 @@ package bus_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -67,7 +66,7 @@ func benchFleet(b *testing.B) []*bus.Bus {
 		b.Cleanup(nc.Close)
 		n, err := bus.Open(b.Context(), bus.Config{
 			Conn: nc, Fleet: fleet, Name: "bench", Source: "/lethe/shop/" + event.NewID(), Handler: deaf{},
-			Now: func() int64 { return int64(time.Since(base)) + 1 }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Now: func() int64 { return int64(time.Since(base)) + 1 }, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			b.Fatal(err)

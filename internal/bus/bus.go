@@ -68,7 +68,7 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 	}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.loop.resets = make(map[cursor.Cause]uint64)
-	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64})
+	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64}, cfg.Now(), wallNow())
 	b.commits.lanes = make(map[string]*lane)
 	b.commits.slots = make(chan struct{}, lanesMost)
 	if cfg.Conn.Opts.MaxReconnect >= 0 {

@@ -10,15 +10,13 @@ func (f *Follower) Beat(now, wall int64) []Action {
 	f.begin()
 	last := f.beat
 	f.beat = beating{now, wall}
-	if last.now != 0 {
-		ran, told := now-last.now, wall-last.wall
-		most := f.cfg.Tick.Nanoseconds()
-		switch {
-		case told-ran > most || ran-told > most:
-			f.slept(now)
-		case ran > most:
-			f.ping.doubtful(now)
-		}
+	ran, told := now-last.now, wall-last.wall
+	most := f.cfg.Tick.Nanoseconds()
+	switch {
+	case told-ran > most || ran-told > most:
+		f.slept(now)
+	case ran > most:
+		f.ping.doubtful(now)
 	}
 	return f.run(now)
 }

@@ -118,6 +118,9 @@ func (c *Cursor) answer(in Info, since uint64) Cause {
 	if in.Last < since {
 		return Back
 	}
+	if !c.verified && c.at.Time == 0 {
+		return Head // there was nothing at the cursor, so there is nothing that could be seen again
+	}
 	if t, ok := c.time(in.Last); ok && in.LastTime != 0 && t != in.LastTime || c.vacant(in.Last) && in.LastTime != 0 {
 		return Reused
 	}

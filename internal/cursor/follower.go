@@ -39,10 +39,11 @@ const (
 	following
 )
 
-// New returns a Follower that waits to be connected. It has neither position nor lease.
-func New(cfg Config) *Follower {
+// New returns a Follower that waits to be connected. It has neither position nor lease. now and wall are what Beat compares
+// the clocks with first.
+func New(cfg Config, now, wall int64) *Follower {
 	cfg = cfg.withDefaults()
-	f := &Follower{cfg: cfg, cause: Start}
+	f := &Follower{cfg: cfg, cause: Start, beat: beating{now, wall}}
 	f.lease.max = cfg.MaxStaleness.Nanoseconds()
 	f.cur.held = make(map[uint64]holding)
 	f.cur.most = cfg.Held

@@ -233,3 +233,74 @@ func TestEpochOfAnotherStreamIsAReset(t *testing.T) {
 	probe(t, w, func(*cursor.Info) {})
 	expect(t, w, cursor.Epoch)
 }
+
+func TestConnectionThatIsNewProvesNothingAboutACursorOnNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.store("")
+	w.store("")
+	w.real.kept = 2 // purged before the node came
+	w.connect()
+	for w.jobs[0].Do != cursor.Tick {
+		w.serve(w.jobs[0])
+		w.report(0)
+	}
+	w.disconnect()
+	// The server loses what it had, gives the number to another message, and that is purged as well.
+	w.real.log = w.real.log[:1]
+	w.store("")
+	w.real.kept = 2
+	w.connect()
+	expect(t, w, cursor.Head)
+}
+
+func TestHoleIsNotJumpedAndClosesByItselfOrByFetching(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	at, healed := w.follower.View().Cursor, w.follower.View().Healed
+	w.store("")
+	w.store("")
+	w.deliver(1)
+	if v := w.follower.View(); v.Cursor != at || v.Known != at+2 {
+		t.Fatalf("at %d, known %d, with %d missing", v.Cursor, v.Known, at+1)
+	}
+	w.deliver(0) // only reordered
+	if v := w.follower.View(); v.Cursor != at+2 || v.Healed != healed {
+		t.Fatalf("at %d, %d healed by fetching", v.Cursor, v.Healed)
+	}
+	w.store("")
+	w.store("")
+	w.flights = w.flights[1:] // lost
+	w.settle(100 * ms)
+	if v := w.follower.View(); v.Cursor != at+4 || v.Healed != healed+1 || len(w.resets) != 1 {
+		t.Fatalf("at %d of %d, %d healed by fetching, resets %v", v.Cursor, at+4, v.Healed, w.resets)
+	}
+}
+
+func TestConnectionThatIsNewIsCheckedBeforeTheFeedMovesTheCursor(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	at := w.follower.View().Cursor
+	w.disconnect()
+	w.real.log = w.real.log[:len(w.real.log)-1]
+	w.store("") // given anew
+	w.connect()
+	w.serve(w.jobs[0])
+	w.report(0) // the round trip
+	w.store("")
+	w.deliver(0) // follows the cursor by its number, and arrives before the leader has answered
+	if v := w.follower.View(); v.Cursor != at {
+		t.Fatalf("the cursor went from %d to %d", at, v.Cursor)
+	}
+	expect(t, w, cursor.Reused)
+}
+
+func TestHeadThatTookTheCursorsMessageIsAReset(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	w.store("")
+	w.store("")
+	w.flights = w.flights[1:]
+	w.real.kept = len(w.real.log) - 2 // the message at the cursor is gone, what follows it is there
+	expect(t, w, cursor.Head)
+}

@@ -133,6 +133,29 @@ func TestSleepOfTheMachineEndsTheLeaseAndWhatWasOnTheWay(t *testing.T) {
 	}
 }
 
+func TestSleepBeforeTheFirstBeatEndsTheLeaseAsWell(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.store("")
+	w.connect()
+	for len(w.jobs) > 0 {
+		w.serve(w.jobs[0])
+		w.report(0)
+		for len(w.flights) > 0 {
+			w.now += ms
+			w.deliver(0)
+		}
+	}
+	if v := w.follower.View(); v.End == 0 {
+		t.Fatal("no lease to lose")
+	}
+	w.asleep += 3600 * second
+	w.beat(ms)
+	if v := w.follower.View(); v.End != 0 {
+		t.Fatalf("a lease until %d after an hour of sleep", v.End)
+	}
+}
+
 func TestDuplicateTicksAreSentAgainUnderAnIdOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	w := following(t)
@@ -186,5 +209,68 @@ func TestWantedProofIsAskedForOnceForAll(t *testing.T) {
 	}
 	if asks < 3 || asks > 6 {
 		t.Fatalf("%d questions for fifty who wanted proof within half a second", asks)
+	}
+}
+
+func TestDuplicateTickProvesNothing(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	before := asOf(w)
+	for w.now < 3*second { // until the tick is due; what answers it is a leader without a quorum
+		w.beat(10 * ms)
+		for i := len(w.jobs) - 1; i >= 0; i-- {
+			j := w.jobs[i]
+			if j.Do == cursor.Tick {
+				j.ok, j.dup, j.seq = true, true, w.follower.View().Cursor
+			}
+			w.report(i)
+		}
+	}
+	if asOf(w) != before {
+		t.Fatalf("as of %v later by a duplicate", time.Duration(asOf(w)-before))
+	}
+}
+
+func TestLeaseOfTheLeadersWordWaitsForTheCursor(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	before := asOf(w)
+	w.beat(200 * ms)
+	w.store("") // missed
+	w.flights = nil
+	m := w.store("")
+	w.deliver(0) // beyond the hole, and the feed is alive
+	w.do(w.follower.Want(w.now))
+	for i, j := range w.jobs {
+		if j.Do == cursor.Ask {
+			w.serve(j)
+			w.report(i)
+			break
+		}
+	}
+	if v := w.follower.View(); v.Known != m.Seq || v.AsOf != before {
+		t.Fatalf("known %d of %d, as of %v later with a hole", v.Known, m.Seq, time.Duration(v.AsOf-before))
+	}
+}
+
+func TestSleepMakesWhatWasHeardBeforeProveNothing(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	w.store("")
+	w.deliver(0)
+	w.asleep += 3600 * second
+	w.beat(ms)
+	for range 3 { // the leader answers, and nothing new is heard
+		w.beat(200 * ms)
+		w.do(w.follower.Want(w.now))
+		for i := len(w.jobs) - 1; i >= 0; i-- {
+			if w.jobs[i].Do != cursor.Tick {
+				w.serve(w.jobs[i])
+			}
+			w.report(i)
+		}
+	}
+	if v := w.follower.View(); v.End != 0 {
+		t.Fatalf("a lease by what was heard before an hour of sleep, as of %d", v.AsOf)
 	}
 }

@@ -57,7 +57,7 @@ func names(as []cursor.Action) string {
 
 func TestResetFencesBeforeTheQuestionAndBeforeTheCursorStands(t *testing.T) {
 	t.Parallel()
-	f := cursor.New(cursor.Config{})
+	f := cursor.New(cursor.Config{}, second, second)
 	step := func(as []cursor.Action, want string) []cursor.Action {
 		t.Helper()
 		as = slices.Clone(as)

@@ -93,7 +93,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{now: int64(time.Second), lostOwn: map[*stored]bool{}}
 	w.real = &stream{epoch: "e1", first: 1}
-	w.follower = cursor.New(cursor.Config{MaxStaleness: time.Duration(maxStaleness), Backlog: 200, Held: 20})
+	w.follower = cursor.New(cursor.Config{MaxStaleness: time.Duration(maxStaleness), Backlog: 200, Held: 20}, w.now, w.now)
 	return w
 }
 

@@ -80,7 +80,7 @@ func (h *handler) Lease(end int64) {
 // warn logs at most once per key and minute, and at most 1,000 keys a minute.
 func (n *Node) warn(key, msg string, args ...any) {
 	if n.metrics.logged.allow(key, n.now()) {
-		n.log.Warn(msg, args...)
+		n.log.Warn(msg, args...) //nolint:sloglint // the callers' messages are literals
 	}
 }
 

@@ -43,7 +43,7 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 			return found, err
 		}
 		if asked.Need == 0 {
-			if r, err, ok := c.cached(ctx, frame, rd, k, text, true); ok {
+			if r, ok, err := c.cached(ctx, frame, rd, k, text, true); ok {
 				if err == nil {
 					found[k] = r.Value
 				} else {
@@ -64,8 +64,7 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 // want each other's keys would otherwise wait for ever.
 func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, asked *flight.Ask, ks []K, texts []string, found map[K]V) error {
 	if err := ctx.Err(); err != nil {
-		_, err = c.giveUp(frame, err)
-		return err
+		return c.giveUp(frame, err)
 	}
 	asked.Clock, asked.Leased = c.n.gate.Ask()
 	load := c.n.graph.Begin(rd.load)
@@ -78,8 +77,7 @@ func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, 
 		w := waiter[K, V]{k, texts[i], f, step, &ask}
 		switch step {
 		case flight.Cycle:
-			_, err := c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle})
-			errs = append(errs, err)
+			errs = append(errs, c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle}))
 		case flight.Lead:
 			j.tasks = append(j.tasks, task[K, V]{k, texts[i], f, f.Start})
 			own = append(own, w)
@@ -112,8 +110,7 @@ func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, 
 			for _, o := range others {
 				c.n.graph.Leave(o.ask.Parent, o.f.Load)
 			}
-			_, err := c.giveUp(frame, ctx.Err())
-			return errors.Join(append(errs, err)...)
+			return errors.Join(append(errs, c.giveUp(frame, ctx.Err()))...)
 		}
 		o := w.f.Result()
 		if o.absent {
@@ -128,7 +125,7 @@ func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, 
 	}
 	c.n.graph.Leave(rd.load, load)
 	for _, w := range others {
-		r, err, ok := c.share(ctx, frame, rd, w)
+		r, ok, err := c.share(ctx, frame, rd, w)
 		if ok {
 			take(w.key, r, err)
 		}
@@ -158,23 +155,22 @@ func (c *core[K, V]) runBatch(j *job[K, V]) func(context.Context) (func(int) (V,
 }
 
 // share waits for a key that somebody else loads. A batch's answer that there is none is good as a value would be.
-func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd reading, w waiter[K, V]) (r Result[V], err error, ok bool) {
+func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd reading, w waiter[K, V]) (r Result[V], ok bool, err error) {
 	o, err := c.wait(ctx, w.ask, w.f)
 	if err != nil {
-		r, err = c.giveUp(frame, err)
-		return r, err, true
+		return r, true, c.giveUp(frame, err)
 	}
 	good := w.step == flight.Share || w.step == flight.Alone || w.step == flight.Check && o.err == nil && c.n.gate.Valid(&o.fence)
 	switch {
 	case good && o.absent:
 		c.note(frame, o.labels, 0)
-		return r, nil, false
+		return r, false, nil
 	case good:
 		r, err = c.answer(frame, w.ask, w.f, o, w.step == flight.Alone)
-		return r, err, true
+		return r, true, err
 	}
 	r, err = c.fly(ctx, frame, rd, w.key, w.text, w.ask)
-	return r, err, true
+	return r, true, err
 }
 
 // each reads every key by itself.
@@ -253,12 +249,10 @@ func (c *core[K, V]) fill(ctx context.Context, load func(context.Context) (map[K
 			c.note(frame, nil, 0)
 		}
 		if e.err != nil {
-			_, err := c.giveUp(frame, e.err)
-			return nil, err
+			return nil, c.giveUp(frame, e.err)
 		}
 		return filled, nil
 	case <-ctx.Done():
-		_, err := c.giveUp(frame, ctx.Err())
-		return nil, err
+		return nil, c.giveUp(frame, ctx.Err())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -104,5 +105,5 @@ func defaultName() string {
 	host = regexp.MustCompile(`[^A-Za-z0-9-]+`).ReplaceAllString(host, "-")
 	var b [4]byte
 	_, _ = rand.Read(b[:])
-	return regexp.MustCompile(`^[-]+`).ReplaceAllString(host[:min(len(host), 48)], "") + "-" + hex.EncodeToString(b[:])
+	return strings.TrimLeft(host[:min(len(host), 48)], "-") + "-" + hex.EncodeToString(b[:])
 }

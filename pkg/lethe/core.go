@@ -139,9 +139,10 @@ func (c *core[K, V]) findHot(hash uint64, k K, text string) *hotEntry[K, V] {
 
 // text identifies k on this node, in the bulk tier and among flights: the function's name and the canonical key.
 func (c *core[K, V]) text(k K) (text string, err error) {
-	buf := buffers.Get().(*[]byte)
+	buf := buffer()
 	defer buffers.Put(buf)
-	b := append((*buf)[:0], c.prefix...)
+	b := (*buf)[:0]
+	b = append(b, c.prefix...)
 	if c.byText { // the key's own method writes it
 		err = guard(func() (err error) { b, err = c.canon(b, k); return err })
 	} else {

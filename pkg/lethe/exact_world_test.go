@@ -28,6 +28,8 @@ type world struct {
 	last  [worldKeys]atomic.Pointer[written]
 	nodes []*member
 	slow  func(*rand.Rand) // in loaders, to widen what can go wrong
+	rest  time.Duration    // of a reader, on average, after twenty reads
+	pause time.Duration    // of a writer, on average, after each write
 
 	bound time.Duration // beyond which nothing may be behind the stream; 0 = not checked
 	loose atomic.Bool   // only the bound: sequences are used twice, so a token may be taken for an older one's
@@ -35,7 +37,7 @@ type world struct {
 
 	tolerant bool // writes may fail, for want of a server
 
-	checked, behind, wrong atomic.Int64
+	checked, behind, written, wrong atomic.Int64
 }
 
 // written is a version and the token of its invalidation.

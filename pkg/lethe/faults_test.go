@@ -74,11 +74,11 @@ func TestALossyFeedHealsAndMakesNoReadOlderThanTheBound(t *testing.T) {
 	t.Cleanup(func() { _ = srv.Close() })
 	var on atomic.Bool
 	var dropped, other atomic.Int64
-	w := &world{t: t, slow: brief, bound: 5 * time.Second}
+	w := &world{t: t, slow: brief, rest: 50 * time.Millisecond, pause: 100 * time.Millisecond, bound: 5 * time.Second}
 	for range 3 {
 		nc := must[*nats.Conn](t)(srv.Connect())
 		t.Cleanup(nc.Close)
-		n := must[*lethe.Node](t)(lethe.OpenWithFeed(t.Context(), lethe.Config{Conn: nc, MaxStaleness: 5 * time.Second}, func(f bus.Feed) bus.Feed {
+		n := must[*lethe.Node](t)(lethe.OpenWithFeed(t.Context(), lethe.Config{Conn: nc, MaxStaleness: 5 * time.Second, MaxLoad: time.Minute}, func(f bus.Feed) bus.Feed {
 			return &lossy{Feed: f, on: &on, dropped: &dropped, other: &other}
 		}))
 		t.Cleanup(func() { _ = n.Close() })

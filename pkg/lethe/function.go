@@ -39,6 +39,7 @@ const (
 	resultError
 )
 
+//nolint:gochecknoglobals // a constant table
 var results = [...]string{"hit", "miss", "stale", "negative", "bypass", "error"}
 
 // counter is striped over cache lines: hits of different keys on different cores do not meet.

@@ -15,8 +15,18 @@ type entry struct {
 }
 
 func newEntry(birth uint64, start, expires, end int64, labels []depend.Label) entry {
-	return entry{Life: fence.Life{Birth: birth, Start: start, Expires: expires, End: end, Labels: appendHashes(make([]uint64, 0, len(labels)+1), labels)}, labels: labels}
+	e := entry{Life: fence.Life{Birth: birth, Start: start, Expires: expires, End: end}}
+	e.carry(labels)
+	return e
 }
+
+// carry gives the entry its labels.
+func (e *entry) carry(labels []depend.Label) {
+	e.labels = labels
+	e.Labels = appendHashes(make([]uint64, 0, len(labels)+1), labels)
+}
+
+func (e *entry) hashes() []uint64 { return e.Labels }
 
 // appendHashes appends the hashes of labels and of the label that every entry carries.
 func appendHashes(dst []uint64, labels []depend.Label) []uint64 {
@@ -26,6 +36,7 @@ func appendHashes(dst []uint64, labels []depend.Label) []uint64 {
 	return append(dst, allHash)
 }
 
+//nolint:gochecknoglobals // a constant that takes a hash function to write
 var allHash = depend.All().Hash
 
 // An entry in the bulk tier is its header, its labels and the encoded value, little endian:
@@ -71,7 +82,8 @@ func parseEntry(b []byte, hashes []uint64) (e entry, rawLabels, value []byte, ok
 	for i := range n {
 		hashes = append(hashes, le.Uint64(rawLabels[i*labelSize:]))
 	}
-	e.Life.Labels = append(hashes, allHash)
+	hashes = append(hashes, allHash)
+	e.Labels = hashes
 	return e, rawLabels, value, true
 }
 

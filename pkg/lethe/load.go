@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -59,18 +60,13 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd reading, k
 	absent := 0
 	for {
 		if err := ctx.Err(); err != nil {
-			return c.giveUp(frame, err)
+			return Result[V]{}, c.giveUp(frame, err)
 		}
 		start := c.n.now()
-		f, step := (*flight.Flight[*outcome[V]])(nil), flight.Alone
-		if absent > maxAbsent {
-			f = c.group.Alone(text, ask)
-		} else {
-			f, step = c.group.Enter(text, ask, nil)
-		}
+		f, step := c.enter(text, ask, absent)
 		switch step {
 		case flight.Cycle:
-			return c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle})
+			return Result[V]{}, c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle})
 		case flight.Lead, flight.Alone:
 			c.single(ctx, rd, k, text, f, start, ask)
 		default:
@@ -78,7 +74,7 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd reading, k
 		}
 		o, err := c.wait(ctx, ask, f)
 		if err != nil {
-			return c.giveUp(frame, err)
+			return Result[V]{}, c.giveUp(frame, err)
 		}
 		switch {
 		case step == flight.Queue:
@@ -88,6 +84,14 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd reading, k
 			return c.answer(frame, ask, f, o, step == flight.Lead || step == flight.Alone)
 		}
 	}
+}
+
+// enter asks what to do about a key, or loads it alone where batches have left it out too often.
+func (c *core[K, V]) enter(text string, ask *flight.Ask, absent int) (*flight.Flight[*outcome[V]], flight.Step) {
+	if absent > maxAbsent {
+		return c.group.Alone(text, ask), flight.Alone
+	}
+	return c.group.Enter(text, ask, nil)
 }
 
 // wait returns what f brought, unless ctx ends first.
@@ -102,10 +106,10 @@ func (c *core[K, V]) wait(ctx context.Context, ask *flight.Ask, f *flight.Flight
 }
 
 // giveUp returns an error of a read whose labels are not known.
-func (c *core[K, V]) giveUp(frame *depend.Frame, err error) (Result[V], error) {
+func (c *core[K, V]) giveUp(frame *depend.Frame, err error) error {
 	c.note(frame, nil, 0)
 	c.requests[resultError].add(0)
-	return Result[V]{}, err
+	return err
 }
 
 // answer hands an outcome to one caller.
@@ -216,7 +220,7 @@ func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
 		j.c.n.illegalTag(j.c.name, recorded.Illegal)
 	}
 	ttl := j.c.ttlOf(recorded)
-	tasks := append(j.tasks, j.filled...)
+	tasks := slices.Concat(j.tasks, j.filled)
 	outcomes := make([]*outcome[V], 0, len(tasks))
 	for i, t := range tasks {
 		o := &outcome[V]{err: err}

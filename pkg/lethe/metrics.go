@@ -27,6 +27,7 @@ func (m *nodeMetrics) init() {
 	})
 }
 
+//nolint:gochecknoglobals // a constant table
 var scopes = [5]event.Scope{event.ScopeKey, event.ScopeFunction, event.ScopeTag, event.ScopePrefix, event.ScopeAll}
 
 func scopeIndex(s event.Scope) int {
@@ -68,6 +69,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("lethe_"+name, help, labels, nil)
 }
 
+//nolint:gochecknoglobals // descriptions are immutable
 var (
 	descRequests    = desc("requests_total", "Reads of memoized functions by how they were answered.", "function", "result")
 	descShared      = desc("loads_shared_total", "Reads that waited for a load under way.", "function")

@@ -43,7 +43,7 @@ type Node struct {
 	labels    labelNames
 	metrics   nodeMetrics
 
-	stop   context.Context // ends with Close
+	stop   context.Context //nolint:containedctx // the node's own life: ends with Close
 	cancel context.CancelFunc
 	closed atomic.Bool
 

@@ -68,7 +68,7 @@ func (c *core[K, V]) lookup(ctx context.Context, frame *depend.Frame, k K) (Resu
 	}
 	ask := c.ask(ctx, rd)
 	if ask.Need == 0 {
-		if r, err, ok := c.cached(ctx, frame, rd, k, text, true); ok {
+		if r, ok, err := c.cached(ctx, frame, rd, k, text, true); ok {
 			return r, err
 		}
 	}
@@ -149,11 +149,11 @@ type candidate[V any] struct {
 }
 
 // cached answers from memory, if it may. load says that a refresh may be started.
-func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd reading, k K, text string, load bool) (Result[V], error, bool) {
+func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd reading, k K, text string, load bool) (Result[V], bool, error) {
 	hash := c.hotKey(k, text)
 	e, how := c.find(hash, k, text, frame != nil)
 	if how == unusable {
-		return Result[V]{}, nil, false
+		return Result[V]{}, false, nil
 	}
 	res := Result[V]{Value: e.value, Cache: Hit, Tier: e.tier, Age: time.Duration(max(e.r.Now-e.Start, 0))}
 	expires := e.Expires
@@ -172,9 +172,9 @@ func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd reading
 		c.refresh(ctx, rd, k, text)
 	}
 	if e.negative > 0 {
-		return res, c.s.negative[e.negative-1], true
+		return res, true, c.s.negative[e.negative-1]
 	}
-	return res, nil, true
+	return res, true, nil
 }
 
 // find looks into the hot tier and, unless that has what is fresh, into bulk. labels asks for the entry's labels.
@@ -212,7 +212,7 @@ func (c *core[K, V]) find(hash uint64, k K, text string, labels bool) (found can
 			return found, how
 		}
 	}
-	e.Life.Labels = nil // they stand in this call's room
+	e.Labels = nil // they stand in this call's room
 	if labels || bulk == fresh && !c.s.withoutHot {
 		e.labels = parseLabels(rawLabels)
 	}
@@ -237,7 +237,7 @@ func (c *core[K, V]) peek(ctx context.Context, k K) (v V, ok bool) {
 		c.note(frame, nil, 0)
 		return v, false
 	}
-	r, err, ok := c.cached(ctx, frame, rd, k, text, false)
+	r, ok, err := c.cached(ctx, frame, rd, k, text, false)
 	if !ok {
 		c.note(frame, nil, 0) // what would have been there, and with which labels, is not known
 	}

@@ -96,10 +96,10 @@ func TestWhateverBefallsTheServerNodesHealOrForgetAndServeNothingOlderThanTheBou
 			}
 			s.start()
 			t.Cleanup(func() { _ = s.srv.Close() })
-			w := &world{t: t, slow: brief, bound: 5 * time.Second, tolerant: true}
+			w := &world{t: t, slow: brief, rest: 50 * time.Millisecond, pause: 100 * time.Millisecond, bound: 5 * time.Second, tolerant: true}
 			for range 3 {
 				n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{
-					URL: s.srv.URL(), MaxStaleness: 5 * time.Second,
+					URL: s.srv.URL(), MaxStaleness: 5 * time.Second, MaxLoad: time.Minute,
 					NATSOptions: []nats.Option{nats.CustomReconnectDelay(func(int) time.Duration { return 50 * time.Millisecond })},
 				}))
 				t.Cleanup(func() { _ = n.Close() })

@@ -41,8 +41,9 @@ func kindOf(t reflect.Type) jsonKind {
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr,
 		reflect.Float32, reflect.Float64:
 		return numberKind
+	default: // what no argument can be
+		return anyKind
 	}
-	return anyKind
 }
 
 func kindOfByte(b byte) jsonKind {
@@ -83,9 +84,10 @@ func elementEnd(b []byte) int {
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
 		case quoted:
-			if c == '\\' {
+			switch c {
+			case '\\':
 				i++
-			} else if c == '"' {
+			case '"':
 				quoted = false
 			}
 		case c == '"':

@@ -26,8 +26,10 @@ func (s State) String() string {
 		return "current"
 	case Expired:
 		return "expired"
+	case Closed:
+		return "closed"
 	}
-	return "closed"
+	return "unknown"
 }
 
 // MarshalText is String.

@@ -22,7 +22,7 @@ func (c *core[K, V]) ttlOf(r depend.Recorded) time.Duration {
 
 // jittered shortens a TTL by up to 10 %, so that what was loaded together is not loaded together again.
 func jittered(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/10+1))
+	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // jitter is no secret
 }
 
 // remembers returns one more than the index of the error in WithNegative that err is, 0 if none.
@@ -84,12 +84,21 @@ func (c *core[K, V]) addTags(set *depend.Set, k K, v V) bool {
 	return true
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+//nolint:gochecknoglobals // a pool of buffers knows nothing of who fills them
+var buffers = sync.Pool{}
+
+func buffer() *[]byte {
+	b, ok := buffers.Get().(*[]byte)
+	if !ok {
+		b = new([]byte)
+	}
+	return b
+}
 
 // store writes an entry to the tiers, unless one that began to load later is there or it is invalid already. It reports whether
 // the entry is somewhere.
 func (c *core[K, V]) store(k K, text string, e entry, v V) bool {
-	buf := buffers.Get().(*[]byte)
+	buf := buffer()
 	defer buffers.Put(buf)
 	bulk := !c.s.withoutBulk
 	if bulk {
@@ -109,7 +118,7 @@ func (c *core[K, V]) store(k K, text string, e entry, v V) bool {
 	mu.Lock()
 	defer mu.Unlock()
 	if !c.n.gate.Admit(&e.Life, c.stored(hash, k, text)) {
-		if c.n.fence.Check(e.Birth, e.Life.Labels...) != fence.Fresh {
+		if c.n.fence.Check(e.Birth, e.hashes()...) != fence.Fresh {
 			c.loadsFenced.Add(1)
 		}
 		return false
@@ -150,7 +159,7 @@ func (c *core[K, V]) stored(hash uint64, k K, text string) *fence.Life {
 
 // promote copies an entry of the bulk tier into the hot one, with its own birth, expiry and labels.
 func (c *core[K, V]) promote(hash uint64, k K, text string, e entry, v V, encoded []byte) {
-	e.Life.Labels = appendHashes(make([]uint64, 0, len(e.labels)+1), e.labels)
+	e.carry(e.labels)
 	mu := c.n.tiers.lock(hash)
 	mu.Lock()
 	defer mu.Unlock()
