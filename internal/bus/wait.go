@@ -31,7 +31,7 @@ func (b *Bus) Reached(t event.Token) bool {
 		return true
 	}
 	v := b.board.look()
-	return v.Standing && t.Fleet() == b.cfg.Fleet && t.Epoch() == v.Epoch && t.Sequence() <= v.Cursor && !b.cfg.PublishOnly
+	return v.Sure && t.Fleet() == b.cfg.Fleet && t.Epoch() == v.Epoch && t.Sequence() <= v.Cursor && !b.cfg.PublishOnly
 }
 
 // Wait returns when t is applied. A token of another epoch is past once a lease shows the present one as of a moment after
@@ -68,11 +68,13 @@ func (b *Bus) Wait(ctx context.Context, t event.Token) error {
 	}
 }
 
-// judgeToken says whether v settles the question that was asked at the moment asked.
+// judgeToken says whether v settles the question that was asked at the moment asked. A number is worth something only in the
+// stream it is of: until the node has seen, on this connection, that its stream is the one it knows, a server that was restored
+// from an older store may have given the number to another event, in the same epoch.
 func judgeToken(v cursor.View, t event.Token, asked int64) (done bool, err error) {
 	proof := v.AsOf > asked
 	switch {
-	case !v.Standing:
+	case !v.Sure:
 		return false, nil
 	case t.Epoch() != v.Epoch:
 		return proof, nil

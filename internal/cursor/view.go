@@ -10,6 +10,7 @@ type View struct {
 	End      int64  // of the lease; 0 = none
 	Healed   uint64 // holes closed by fetching
 	Standing bool   // the cursor means something: no Reset is waiting for its answer
+	Sure     bool   // on this connection the stream was seen to be the one the cursor stands in
 	Ready    bool   // was leased at least once
 
 	gen uint64
@@ -19,7 +20,7 @@ type View struct {
 func (f *Follower) View() View {
 	return View{
 		Epoch: f.epoch, Cursor: f.cur.at.Seq, Known: f.cur.known, Last: f.end, AsOf: f.lease.AsOf(), End: f.lease.End(),
-		Healed: f.healed, Standing: f.phase != resetting, Ready: f.ready, gen: f.gen,
+		Healed: f.healed, Standing: f.phase != resetting, Sure: f.phase != resetting && f.up && f.cur.verified, Ready: f.ready, gen: f.gen,
 	}
 }
 
