@@ -6,6 +6,7 @@ TOOLS    := .bin
 FUZZTIME ?= 20s
 BENCH    ?= .
 READS    ?= 10000000
+MATCH    ?=
 
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT_VERSION  := v0.12.0
@@ -45,10 +46,11 @@ demo: build ## three nodes, real files, four ways to forget (KEEP=1 leaves it ru
 	$(GO) run ./examples/demo -bin $(BIN) -catalog examples/catalog $(if $(KEEP),-keep)
 
 exact: ## the exactness run, long: READS reads that must all be fresh
-	LETHE_EXACT_READS=$(READS) $(GO) test -count=1 -timeout 60m -run Exact -v ./pkg/lethe/
+	LETHE_EXACT_READS=$(READS) $(GO) test -count=1 -timeout 60m -run NoReadAfterWait -v ./pkg/lethe/
 
-bench: ## benchmarks, with allocations
+bench: ## benchmarks with allocations, then publish to applied between processes
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench
 
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for pkg in $$($(GO) list ./...); do \
@@ -58,7 +60,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 mutants: ## break the code on purpose: every listed mutant must be caught by its tests
-	$(GO) run ./internal/mutants
+	$(GO) run ./internal/mutants -match '$(MATCH)'
 
 tools: $(TOOLS)/golangci-lint $(TOOLS)/gofumpt
 

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lethe-cache/lethe/pkg/embedded"
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+const plainSubject = "bench.plain"
+
+// child is a process of this program; it ends when its standard input closes.
+type child struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func start(ctx context.Context, args ...string) (*child, string, error) {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	c := &child{cmd, in, bufio.NewScanner(out)}
+	if !c.out.Scan() {
+		c.stop()
+		return nil, "", fmt.Errorf("%v said nothing", args)
+	}
+	return c, c.out.Text(), nil
+}
+
+func (c *child) stop() {
+	_ = c.in.Close()
+	_ = c.cmd.Wait()
+}
+
+// serve is the NATS server's process.
+func serve(ctx context.Context) error {
+	srv, err := embedded.Start(ctx, embedded.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	fmt.Println(srv.URL())
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// hold is a process with count nodes of the fleet and as many plain subscriptions. Each reports what it heard, and when.
+func hold(ctx context.Context, url, count, fleet string) error {
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex // guards out
+	out := bufio.NewWriter(os.Stdout)
+	report := func(kind, id string) {
+		at := time.Now().UnixNano()
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(out, kind, id, at)
+		_ = out.Flush()
+	}
+	for range n {
+		node, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet})
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		lethe.Memoize(node, "bench.f", func(context.Context, string) (string, error) { return "", nil })
+		err = node.Receive("bench", func(_ context.Context, e event.Event) error {
+			if e.Type == event.TypeInvalidated {
+				report("L", e.Reason)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		nc, err := nats.Connect(url)
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		if _, err := nc.Subscribe(plainSubject, func(m *nats.Msg) { report("N", strings.TrimRight(string(m.Data), " ")) }); err != nil {
+			return err
+		}
+		if err := nc.Flush(); err != nil {
+			return err
+		}
+		if err := node.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Println("ready")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
