@@ -54,7 +54,8 @@ func BenchmarkMissAndStore(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		k := keys[n%len(keys)]
-		if n++; n > len(keys) {
+		n++
+		if n > len(keys) {
 			b.StopTimer()
 			_, _ = f.InvalidateAll(ctx)
 			n = 1

@@ -168,7 +168,7 @@ func ExampleFunc_Fill() {
 	node, stop := open()
 	defer stop()
 	ctx := context.Background()
-	price := lethe.Memoize(node, "catalog.price", func(_ context.Context, sku string) (int, error) { return 0, errors.New("not warm") })
+	price := lethe.Memoize(node, "catalog.price", func(_ context.Context, _ string) (int, error) { return 0, errors.New("not warm") })
 	_, err := price.Fill(ctx, func(context.Context) (map[string]int, error) {
 		return map[string]int{"sku-1": 100, "sku-2": 200}, nil // one query for all of them
 	})

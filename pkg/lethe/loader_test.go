@@ -66,7 +66,11 @@ func TestALoadHasTheCallersValuesAndNotItsCancellation(t *testing.T) {
 		if _, ok := ctx.Deadline(); !ok {
 			return 0, errors.New("no deadline")
 		}
-		return ctx.Value(key{}).(int), nil
+		n, ok := ctx.Value(key{}).(int)
+		if !ok {
+			return 0, errors.New("no value of the caller's")
+		}
+		return n, nil
 	})
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, 42))
 	led, joined := make(chan error, 1), make(chan error, 1)

@@ -136,7 +136,7 @@ func say(t *testing.T, n *lethe.Node, nc *nats.Conn, subject, targets string) {
 func TestArgumentsThatCannotBeTheFunctionsForgetAllOfIt(t *testing.T) {
 	t.Parallel()
 	n, nc := wire(t)
-	f := lethe.Memoize2(n, "page", func(_ context.Context, sku string, eur int) (int, error) { return 1, nil })
+	f := lethe.Memoize2(n, "page", func(_ context.Context, _ string, _ int) (int, error) { return 1, nil })
 	h := lethe.Memoize(n, "hashed", func(context.Context, string) (int, error) { return 1, nil }, lethe.WithHashedKeys())
 	hash := event.HashKey(`["k"]`)
 	for _, tc := range []struct {

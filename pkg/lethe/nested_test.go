@@ -152,7 +152,7 @@ func TestAParentGoesStaleWithARememberedErrorAndIsNotKeptForAnother(t *testing.T
 	parent := lethe.Memoize(n, "parent", func(ctx context.Context, k string) (int, error) {
 		loads.Add(1)
 		if _, err := child.Get(ctx, k); err != nil {
-			return -1, nil
+			return -1, nil //nolint:nilerr // the parent makes a value of it
 		}
 		return 1, nil
 	})
@@ -277,7 +277,7 @@ func TestAParentOfMoreThan64ChildrenGoesStaleWithASingleOne(t *testing.T) {
 func TestAParentIsNotStoredWhenItsChildWasNot(t *testing.T) {
 	t.Parallel()
 	fam := newFamily(t, one(t))
-	none := lethe.Memoize(fam.n, "none", func(ctx context.Context, k string) (int, error) {
+	none := lethe.Memoize(fam.n, "none", func(ctx context.Context, _ string) (int, error) {
 		lethe.NoStore(ctx)
 		return 1, nil
 	})

@@ -14,7 +14,7 @@ func TestATagForgetsWhatCarriesItAndNothingElse(t *testing.T) {
 	nodes := lethetest.Fleet(t, 2)
 	b := newBook()
 	byOption := lethe.Memoize(nodes[1], "a", b.load,
-		lethe.WithTags(func(k string, v int) []string { return []string{"user:" + k} }))
+		lethe.WithTags(func(k string, _ int) []string { return []string{"user:" + k} }))
 	byLoader := lethe.Memoize(nodes[1], "b", func(ctx context.Context, k string) (int, error) {
 		lethe.AddTags(ctx, "user:"+k, "team:red/"+k)
 		return b.load(ctx, k)

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAFleetForgetsTogetherAndIsClosedWithItsTest(t *testing.T) {
+func TestAFleetForgetsTogetherAndIsClosedWithItsTest(t *testing.T) { //nolint:tparallel // what the subtest closes is looked at after it
 	t.Parallel()
 	var nodes []*lethe.Node
 	t.Run("fleet", func(t *testing.T) {
