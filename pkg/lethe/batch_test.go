@@ -108,7 +108,7 @@ func TestAFailedBatchFailsItsKeysAndKeepsWhatWasThere(t *testing.T) {
 
 func TestAGetThatJoinedABatchWhichLeftItsKeyOutLoadsItself(t *testing.T) {
 	t.Parallel()
-	n, b, d := one(t), newBook(), newDoor()
+	n, b, d := one(t), newBook(), newDoor(t)
 	f := lethe.Memoize(n, "f", b.load, lethe.WithBatch(func(context.Context, []string) (map[string]int, error) {
 		d.pass()
 		return map[string]int{}, nil
@@ -134,7 +134,7 @@ func TestAGetThatJoinedABatchWhichLeftItsKeyOutLoadsItself(t *testing.T) {
 	until(t, "the Get waits for the batch", func() bool {
 		return metric(t, n, "lethe_loads_shared_total", "function", "f") == 1
 	})
-	close(d.open)
+	d.unlock()
 	if m := take(t, "GetMany ends", many); len(m) != 0 {
 		t.Fatalf("the batch brought %v", m)
 	}
@@ -174,7 +174,7 @@ func TestTwoBatchesThatWantEachOthersKeysDoNotWaitForEver(t *testing.T) {
 
 func TestABatchInFlightIsNoMatchForAnInvalidation(t *testing.T) {
 	t.Parallel()
-	n, b, d := one(t), newBook(), newDoor()
+	n, b, d := one(t), newBook(), newDoor(t)
 	var held atomic.Bool
 	f := lethe.Memoize(n, "f", b.load, lethe.WithBatch(func(_ context.Context, ks []string) (map[string]int, error) {
 		m := map[string]int{}
@@ -202,7 +202,7 @@ func TestABatchInFlightIsNoMatchForAnInvalidation(t *testing.T) {
 	until(t, "the second waits for both keys of the first", func() bool {
 		return metric(t, n, "lethe_loads_shared_total", "function", "f") == 2
 	})
-	close(d.open)
+	d.unlock()
 	if m := take(t, "the second ends", after); m["x"] != 1 {
 		t.Fatalf("a read that began after the invalidation got %v", m)
 	}

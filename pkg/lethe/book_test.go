@@ -3,6 +3,7 @@ package lethe_test
 import (
 	"context"
 	"sync"
+	"testing"
 )
 
 // book is what loaders read: a version for each key, and how often it was read.
@@ -40,9 +41,21 @@ func (b *book) loads(k string) int {
 }
 
 // door is a place in a loader where the test holds it.
-type door struct{ entered, open chan struct{} }
+type door struct {
+	entered, open chan struct{}
+	once          sync.Once
+}
 
-func newDoor() *door { return &door{entered: make(chan struct{}, 64), open: make(chan struct{})} }
+// newDoor returns a door that opens with the end of the test at the latest: else a failure would never end.
+func newDoor(t testing.TB) *door {
+	t.Helper()
+	d := &door{entered: make(chan struct{}, 64), open: make(chan struct{})}
+	t.Cleanup(d.unlock)
+	return d
+}
+
+// unlock lets everybody through, from now on.
+func (d *door) unlock() { d.once.Do(func() { close(d.open) }) }
 
 // pass says that somebody is at the door, and waits until it is opened.
 func (d *door) pass() {

@@ -60,7 +60,7 @@ func TestAClosedNodeCallsTheLoaderAndRefusesTheRest(t *testing.T) {
 
 func TestCloseWaitsForLoadsAndReceiversUnderWay(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) { d.pass(); return 1, nil })
 	heard := make(chan struct{})
 	if err := n.Receive("r", func(ctx context.Context, _ event.Event) error {
@@ -83,7 +83,7 @@ func TestCloseWaitsForLoadsAndReceiversUnderWay(t *testing.T) {
 		t.Fatal("Close returned while a load was under way")
 	default:
 	}
-	close(d.open)
+	d.unlock()
 	take(t, "Close returns", closed)
 	if err := take(t, "the read ends", got); err != nil {
 		t.Fatal(err)

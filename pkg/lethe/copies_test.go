@@ -12,7 +12,7 @@ import (
 
 func TestWithoutHotEveryCallerHasItsOwnCopy(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	f := lethe.Memoize(n, "f", func(context.Context, string) ([]int, error) {
 		d.pass()
 		return []int{1, 2, 3}, nil
@@ -29,7 +29,7 @@ func TestWithoutHotEveryCallerHasItsOwnCopy(t *testing.T) {
 		})
 	}
 	until(t, "seven have joined", func() bool { return metric(t, n, "lethe_loads_shared_total", "function", "f") == 7 })
-	close(d.open)
+	d.unlock()
 	wg.Wait()
 	for range 3 {
 		v := must[[]int](t)(f.Get(t.Context(), "k"))

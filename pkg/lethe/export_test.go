@@ -8,9 +8,6 @@ var OpenWithFeed = open
 // EndLease takes the node's lease away, as a bus does that can't prove any more that the node is current.
 func EndLease(n *Node) { (*handler)(n).Lease(0) }
 
-// ShiftLease makes the lease end d nanoseconds from now.
-func ShiftLease(n *Node, d int64) { n.lease.Store(n.now() + d) }
-
 // DropHot empties the hot tier, as pressure on it would.
 func DropHot(n *Node) { n.tiers.hot.InvalidateAll() }
 

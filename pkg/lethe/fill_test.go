@@ -40,7 +40,7 @@ func TestFillWarmsEveryKeyItBrings(t *testing.T) {
 
 func TestFillKeepsNothingThatWasInvalidatedWhileItRan(t *testing.T) {
 	t.Parallel()
-	n, b, d := one(t), newBook(), newDoor()
+	n, b, d := one(t), newBook(), newDoor(t)
 	f := lethe.Memoize(n, "f", b.load)
 	filled := make(chan map[string]int)
 	go func() {
@@ -57,7 +57,7 @@ func TestFillKeepsNothingThatWasInvalidatedWhileItRan(t *testing.T) {
 	take(t, "Fill has read", d.entered)
 	b.write("a")
 	applied(t, []event.Target{f.Target("a")}, n)
-	close(d.open)
+	d.unlock()
 	if m := take(t, "Fill ends", filled); len(m) != 2 {
 		t.Fatalf("Fill returned %v", m)
 	}
@@ -75,7 +75,7 @@ func TestFillKeepsNothingThatWasInvalidatedWhileItRan(t *testing.T) {
 func TestFillDoesNotReplaceWhatBeganToLoadLater(t *testing.T) {
 	t.Parallel()
 	for _, opt := range [][]lethe.Option{nil, {lethe.WithoutHot()}, {lethe.WithoutBulk()}} {
-		n, b, d := one(t), newBook(), newDoor()
+		n, b, d := one(t), newBook(), newDoor(t)
 		f := lethe.Memoize(n, "f", b.load, opt...)
 		done := make(chan error)
 		go func() {
@@ -91,7 +91,7 @@ func TestFillDoesNotReplaceWhatBeganToLoadLater(t *testing.T) {
 		if v := must[int](t)(f.Get(t.Context(), "a")); v != 1 {
 			t.Fatalf("got %v", v)
 		}
-		close(d.open)
+		d.unlock()
 		if err := take(t, "Fill ends", done); err != nil {
 			t.Fatal(err)
 		}

@@ -33,18 +33,20 @@ func TestALoaderThatIgnoresItsContextHoldsNobodyUpAndIsNotKept(t *testing.T) {
 		"bound.own":  {lethe.WithTimeout(20 * time.Millisecond)},
 	} {
 		n := one(t, lethe.Config{MaxLoad: 40 * time.Millisecond})
-		d, codec := newDoor(), new(counting)
+		d, codec := newDoor(t), new(counting)
 		f := lethe.Memoize(n, name, func(_ context.Context, k string) (int, error) {
 			if k == "slow" {
 				d.pass()
 			}
 			return 1, nil
 		}, append(opts, lethe.WithCodec(codec))...)
-		if _, err := f.Get(within(t), "slow"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("%s: %v", name, err)
+		_, err := f.Get(within(t), "slow")
+		var own *lethe.Error
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &own) || own.Op != "load" {
+			t.Fatalf("%s: %v; want the end of the load's own time", name, err)
 		}
 		must[int](t)(f.Get(t.Context(), "fast"))
-		close(d.open) // the late result comes now
+		d.unlock() // the late result comes now
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +59,7 @@ func TestALoaderThatIgnoresItsContextHoldsNobodyUpAndIsNotKept(t *testing.T) {
 func TestALoadHasTheCallersValuesAndNotItsCancellation(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	f := lethe.Memoize(n, "f", func(ctx context.Context, _ string) (int, error) {
 		d.pass()
 		if ctx.Err() != nil {
@@ -88,7 +90,7 @@ func TestALoadHasTheCallersValuesAndNotItsCancellation(t *testing.T) {
 	if err := take(t, "the leader gives up", led); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	close(d.open)
+	d.unlock()
 	if err := take(t, "the joiner has its value", joined); err != nil {
 		t.Fatal(err)
 	}

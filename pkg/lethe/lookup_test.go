@@ -54,7 +54,7 @@ func TestEachTierAnswersByItself(t *testing.T) {
 
 func TestManyWhoAskAtOnceShareOneLoad(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	var loads atomic.Int64
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) {
 		loads.Add(1)
@@ -73,7 +73,7 @@ func TestManyWhoAskAtOnceShareOneLoad(t *testing.T) {
 	until(t, "all but the leader wait for its load", func() bool {
 		return metric(t, n, "lethe_loads_shared_total", "function", "f") == readers-1
 	})
-	close(d.open)
+	d.unlock()
 	wg.Wait()
 	if loads.Load() != 1 {
 		t.Fatalf("%d loads", loads.Load())

@@ -87,7 +87,7 @@ func TestAParentGoesStaleWithAChildThatWasThereAlready(t *testing.T) {
 
 func TestAParentGoesStaleWithAChildThatItJoined(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	b := newBook()
 	var held atomic.Bool
 	child := lethe.Memoize(n, "child", func(ctx context.Context, k string) (int, error) {
@@ -103,7 +103,7 @@ func TestAParentGoesStaleWithAChildThatItJoined(t *testing.T) {
 	take(t, "the child loads", d.entered)
 	go func() { _, err := parent.Get(context.Background(), "k"); done <- err }()
 	until(t, "the parent waits for it", func() bool { return metric(t, n, "lethe_loads_shared_total", "function", "child") == 1 })
-	close(d.open)
+	d.unlock()
 	for range 2 {
 		if err := take(t, "both end", done); err != nil {
 			t.Fatal(err)
@@ -295,7 +295,7 @@ func TestAParentIsNotStoredWhenItsChildWasNot(t *testing.T) {
 
 func TestAParentOfAChildThatWasGivenUpOnIsNotStored(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	child := lethe.Memoize(n, "child", func(context.Context, string) (int, error) { d.pass(); return 1, nil })
 	parent := lethe.Memoize(n, "parent", func(ctx context.Context, k string) (int, error) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -306,7 +306,7 @@ func TestAParentOfAChildThatWasGivenUpOnIsNotStored(t *testing.T) {
 		return 1, nil
 	})
 	must[int](t)(parent.Get(t.Context(), "k"))
-	close(d.open)
+	d.unlock()
 	if _, ok := parent.Peek(t.Context(), "k"); ok {
 		t.Fatal("stored, and nobody knows on what it depends")
 	}
@@ -314,7 +314,7 @@ func TestAParentOfAChildThatWasGivenUpOnIsNotStored(t *testing.T) {
 
 func TestAParentOfAChildServedStaleIsNotStored(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	var loads atomic.Int64
 	child := lethe.Memoize(n, "child", func(context.Context, string) (int, error) {
 		if loads.Add(1) > 1 {
@@ -329,7 +329,7 @@ func TestAParentOfAChildServedStaleIsNotStored(t *testing.T) {
 	if _, ok := parent.Peek(t.Context(), "k"); ok {
 		t.Fatal("stored")
 	}
-	close(d.open)
+	d.unlock()
 }
 
 func TestAParentOfAnotherNodesChildIsNotStored(t *testing.T) {

@@ -28,10 +28,14 @@ func cutOff(t *testing.T) (*lethe.Node, *nats.Conn, func()) {
 	}
 	return n, nc, func() {
 		nc.Close()
+		begun := time.Now()
 		until(t, "the node has lost its lease", func() bool {
 			lethe.EndLease(n) // a renewal may have been under way
 			return n.Status().State == lethe.Expired
 		})
+		if took := time.Since(begun); took > 4*time.Second {
+			t.Fatalf("a lease that was taken away went on for %v", took)
+		}
 	}
 }
 
@@ -63,7 +67,7 @@ func TestWithoutALeaseOneLoadAtATimeServesThoseWhoAskedBeforeItBegan(t *testing.
 	t.Parallel()
 	n, _, cut := cutOff(t)
 	b := newBook()
-	doors := []*door{newDoor(), newDoor()}
+	doors := []*door{newDoor(t), newDoor(t)}
 	var running, most, loads atomic.Int64
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) {
 		if r := running.Add(1); r > most.Load() {
@@ -93,9 +97,9 @@ func TestWithoutALeaseOneLoadAtATimeServesThoseWhoAskedBeforeItBegan(t *testing.
 		return func() bool { return metric(t, n, "lethe_loads_shared_total", "function", "f") == want }
 	}
 	until(t, "all wait for the first", shared(readers))
-	close(doors[0].open)
+	doors[0].unlock()
 	until(t, "one loads and the others wait for it", shared(readers+readers-1))
-	close(doors[1].open)
+	doors[1].unlock()
 	wg.Wait()
 	if v := take(t, "the first ends", first); v != 0 {
 		t.Fatalf("got %v", v)
@@ -129,15 +133,32 @@ func TestServeStaleServesWithinItsLimitMarksItAndNeverWhatWasInvalidated(t *test
 	wantLookup(t, r, err, 1, lethe.Bypassed, "")
 	r, err = f.Lookup(t.Context(), "l")
 	wantLookup(t, r, err, 0, lethe.Stale, lethe.Hot)
-	lethe.ShiftLease(n, -int64(2*time.Minute))
-	r, err = f.Lookup(t.Context(), "l")
+}
+
+func TestServeStaleEndsWithItsLimit(t *testing.T) {
+	t.Parallel()
+	n, _, cut := cutOff(t)
+	b := newBook()
+	f := lethe.Memoize(n, "f", b.load, lethe.WithPolicy(lethe.ServeStale(300*time.Millisecond)))
+	must[int](t)(f.Get(t.Context(), "k"))
+	nothing := lethe.Memoize(n, "nothing", b.load)
+	must[int](t)(nothing.Get(t.Context(), "k"))
+	cut()
+	until(t, "the limit is reached", func() bool {
+		r, err := f.Lookup(t.Context(), "k")
+		if err != nil || r.Cache != lethe.Stale && r.Cache != lethe.Bypassed {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r.Cache == lethe.Bypassed
+	})
+	r, err := nothing.Lookup(t.Context(), "k")
 	wantLookup(t, r, err, 0, lethe.Bypassed, "")
 }
 
 func TestAValueLoadedUnderALeaseThatEndedSinceIsNotShared(t *testing.T) {
 	t.Parallel()
 	n, _, cut := cutOff(t)
-	b, d := newBook(), newDoor()
+	b, d := newBook(), newDoor(t)
 	var held atomic.Bool
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) {
 		v := b.read("k")
@@ -155,7 +176,7 @@ func TestAValueLoadedUnderALeaseThatEndedSinceIsNotShared(t *testing.T) {
 	until(t, "a second waits", func() bool { return metric(t, n, "lethe_loads_shared_total", "function", "f") == 1 })
 	b.write("k")
 	cut()
-	close(d.open)
+	d.unlock()
 	take(t, "the first ends", first)
 	if v := take(t, "the second ends", second); v != 1 {
 		t.Fatal("who joined by its labels took them for valid without a lease")

@@ -173,7 +173,7 @@ func TestARetriedReceiverIsCalledUntilItSucceedsOrItsTriesAreSpent(t *testing.T)
 
 func TestAReceiverThatFallsBehindGetsOneEventThatNamesEverything(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	heard := make(chan event.Event, 100)
 	if err := n.Receive("slow", func(_ context.Context, e event.Event) error {
 		d.pass()
@@ -189,7 +189,7 @@ func TestAReceiverThatFallsBehindGetsOneEventThatNamesEverything(t *testing.T) {
 	for range 20 {
 		take(t, "another receiver is not held up", other)
 	}
-	close(d.open)
+	d.unlock()
 	var lagged int
 	for lagged == 0 {
 		if e := take(t, "an event", heard); e.Type == event.TypeLagged {

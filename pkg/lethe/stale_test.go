@@ -14,7 +14,7 @@ import (
 
 func TestAfterExpiryTheOldValueIsServedWhileOneLoadRuns(t *testing.T) {
 	t.Parallel()
-	n, d := one(t), newDoor()
+	n, d := one(t), newDoor(t)
 	var loads atomic.Int64
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int64, error) {
 		if l := loads.Add(1); l > 1 {
@@ -45,7 +45,7 @@ func TestAfterExpiryTheOldValueIsServedWhileOneLoadRuns(t *testing.T) {
 	if loads.Load() != 2 {
 		t.Fatalf("%d loads: the refresh runs beside a flight", loads.Load())
 	}
-	close(d.open)
+	d.unlock()
 	until(t, "the new value is there", func() bool {
 		v, err := f.Get(t.Context(), "k")
 		return err == nil && v >= 2
@@ -55,7 +55,7 @@ func TestAfterExpiryTheOldValueIsServedWhileOneLoadRuns(t *testing.T) {
 func TestASoftInvalidationServesTheOldValueAndAHardOneNever(t *testing.T) {
 	t.Parallel()
 	n, b := one(t), newBook()
-	d := newDoor()
+	d := newDoor(t)
 	var hold atomic.Bool
 	f := lethe.Memoize(n, "f", func(ctx context.Context, k string) (int, error) {
 		if hold.Load() {
@@ -77,7 +77,7 @@ func TestASoftInvalidationServesTheOldValueAndAHardOneNever(t *testing.T) {
 	if v, ok := f.Peek(t.Context(), "k"); ok {
 		t.Fatalf("a hard invalidation left %v to be served", v)
 	}
-	close(d.open)
+	d.unlock()
 	if v := must[int](t)(f.Get(t.Context(), "k")); v != 1 {
 		t.Fatalf("got %v", v)
 	}

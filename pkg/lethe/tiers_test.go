@@ -75,7 +75,7 @@ func TestAPromotedValueExpiresAsItDidInBulk(t *testing.T) {
 
 func TestWhoJoinedALoadChecksItsResultItself(t *testing.T) {
 	t.Parallel()
-	n, b, d := one(t), newBook(), newDoor()
+	n, b, d := one(t), newBook(), newDoor(t)
 	var held atomic.Bool
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) {
 		v := b.read("k")
@@ -91,7 +91,7 @@ func TestWhoJoinedALoadChecksItsResultItself(t *testing.T) {
 	applied(t, []event.Target{f.Target("k")}, n)
 	go func() { v, _ := f.Get(context.Background(), "k"); second <- v }()
 	until(t, "a second waits for it", func() bool { return metric(t, n, "lethe_loads_shared_total", "function", "f") == 1 })
-	close(d.open)
+	d.unlock()
 	if v := take(t, "the first ends", first); v != 0 {
 		t.Fatalf("got %v", v)
 	}

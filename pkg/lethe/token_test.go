@@ -125,7 +125,7 @@ func TestAReadWithATokenWaitsUntilItsNodeHasAppliedIt(t *testing.T) {
 func TestTheClockIsNotedAfterTheTokenWasWaitedFor(t *testing.T) {
 	t.Parallel()
 	far, near, feed := tapped(t)
-	b, d := newBook(), newDoor()
+	b, d := newBook(), newDoor(t)
 	var held atomic.Bool
 	f := lethe.Memoize(near, "f", func(context.Context, string) (int, error) {
 		v := b.read("k")
@@ -154,7 +154,7 @@ func TestTheClockIsNotedAfterTheTokenWasWaitedFor(t *testing.T) {
 	until(t, "it has joined the load, or made its own", func() bool {
 		return metric(t, near, "lethe_loads_shared_total", "function", "f") == 1 || b.loads("k") == 2
 	})
-	close(d.open)
+	d.unlock()
 	take(t, "the first ends", first)
 	if v := take(t, "the second ends", got); v != 1 {
 		t.Fatal("a read with a token got what was loaded before it")
@@ -214,7 +214,7 @@ func TestWithBypassCallsTheLoaderAndStoresNothing(t *testing.T) {
 // A load led by a read without the token may have read children from a cache that is behind it.
 func TestAReadThatBypassesJoinsNoOrdinaryLoad(t *testing.T) {
 	t.Parallel()
-	n, b, d := one(t), newBook(), newDoor()
+	n, b, d := one(t), newBook(), newDoor(t)
 	var held atomic.Bool
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) {
 		v := b.read("k")
@@ -229,7 +229,7 @@ func TestAReadThatBypassesJoinsNoOrdinaryLoad(t *testing.T) {
 	b.write("k")
 	r, err := f.Lookup(lethe.WithBypass(within(t)), "k")
 	wantLookup(t, r, err, 1, lethe.Bypassed, "")
-	close(d.open)
+	d.unlock()
 	take(t, "the ordinary load ends", done)
 }
 
