@@ -109,7 +109,7 @@ func (w *world) readMany(ctx context.Context, m *member, r *rand.Rand) error {
 // readToken needs no Wait: the token goes with the read.
 func (w *world) readToken(ctx context.Context, m *member, k int) error {
 	last := w.last[k].Load()
-	if last == nil || w.loose.Load() {
+	if last == nil {
 		return nil
 	}
 	v, err := m.pair.Get(lethe.WithToken(ctx, last.token), k)

@@ -32,7 +32,6 @@ type world struct {
 	pause time.Duration    // of a writer, on average, after each write
 
 	bound time.Duration // beyond which nothing may be behind the stream; 0 = not checked
-	loose atomic.Bool   // only the bound: sequences are used twice, so a token may be taken for an older one's
 	acked [worldKeys]ackedVersions
 
 	tolerant bool // writes may fail, for want of a server
@@ -221,11 +220,8 @@ func raise(a *atomic.Int64, v int64) {
 
 // floor is what a read of k on m that begins now has to bring at least.
 func (w *world) floor(m *member, k int, stale bool) int64 {
-	var least int64
-	if !w.loose.Load() {
-		least = m.hard[k].Load()
-	}
-	if !stale && !w.loose.Load() {
+	least := m.hard[k].Load()
+	if !stale {
 		least = max(least, m.any[k].Load())
 	}
 	if w.bound > 0 {

@@ -49,6 +49,7 @@ type job[K comparable, V any] struct {
 	filled []task[K, V]               // of a Fill, set by run
 	ended  func([]*outcome[V], error) // of a Fill: told once what was kept, or why nothing was
 
+	left    func()      // of a refresh: its goroutine has ended
 	settled atomic.Bool // by its end or by its timeout, whichever comes first
 }
 
@@ -155,6 +156,10 @@ func (c *core[K, V]) copy(o *outcome[V]) (own V, err error) {
 
 // single starts the load of one key.
 func (c *core[K, V]) single(ctx context.Context, rd reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) {
+	c.job(rd, k, text, f, start, ask).begin(ctx)
+}
+
+func (c *core[K, V]) job(rd reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) *job[K, V] {
 	j := &job[K, V]{
 		c: c, rd: rd, load: f.Load, start: start, store: ask.Leased && ask.Need == 0,
 		tasks: []task[K, V]{{k, text, f, f.Start}},
@@ -163,11 +168,25 @@ func (c *core[K, V]) single(ctx context.Context, rd reading, k K, text string, f
 		v, err := c.load(ctx, k)
 		return func(int) (V, bool) { return v, true }, err
 	}
-	j.begin(ctx)
+	return j
 }
 
-// refresh starts a load of k in the background, unless one is under way or the node has no lease.
+// maxRefreshes bounds how many loads a node runs in the background. Over it none is started, and the value that is there is
+// served on until one is, or until its end of life.
+const maxRefreshes = 256
+
+// refresh starts a load of k in the background, unless one is under way, the node has no lease, or too many are.
 func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) {
+	if c.n.refreshes.Add(1) > maxRefreshes {
+		c.n.refreshes.Add(-1)
+		return
+	}
+	led := false
+	defer func() {
+		if !led {
+			c.n.refreshes.Add(-1)
+		}
+	}()
 	ask := &flight.Ask{}
 	ask.Clock, ask.Leased = c.n.gate.Ask()
 	if !ask.Leased {
@@ -176,7 +195,10 @@ func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) 
 	start := c.n.now()
 	if f, step := c.group.Enter(text, ask, nil); step == flight.Lead {
 		rd.load = nil
-		c.single(ctx, rd, k, text, f, start, ask)
+		led = true
+		j := c.job(rd, k, text, f, start, ask)
+		j.left = func() { c.n.refreshes.Add(-1) }
+		j.begin(ctx)
 	}
 }
 
@@ -193,6 +215,11 @@ func (j *job[K, V]) begin(ctx context.Context) {
 	})
 	run := func() {
 		defer cancel()
+		defer func() {
+			if j.left != nil {
+				j.left()
+			}
+		}()
 		defer func() {
 			stop()
 			j.fail(rec, &Error{Op: "load", Name: j.c.name, Err: errGoexit}) // does nothing after an ordinary end

@@ -47,6 +47,8 @@ type Node struct {
 	cancel context.CancelFunc
 	closed atomic.Bool
 
+	refreshes atomic.Int64 // loads in the background
+
 	closing  sync.Once
 	closeErr error // written before closing is done
 

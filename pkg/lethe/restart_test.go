@@ -74,7 +74,6 @@ func TestWhateverBefallsTheServerNodesHealOrForgetAndServeNothingOlderThanTheBou
 			}
 		}},
 		{"an older store restored", false, true, func(t *testing.T, s *site, w *world) {
-			w.loose.Store(true)
 			s.stop()
 			old := filepath.Join(t.TempDir(), "old")
 			if err := os.CopyFS(old, os.DirFS(s.dir)); err != nil {
@@ -131,7 +130,6 @@ func TestWhateverBefallsTheServerNodesHealOrForgetAndServeNothingOlderThanTheBou
 			cancel()
 			take(t, "they end", ran)
 			w.tolerant = false
-			w.loose.Store(false)
 			w.healed()
 			for _, m := range w.nodes {
 				if now := m.n.Status().Resets; !tc.reset && now != resets[m] {
