@@ -33,6 +33,7 @@ build: ## bin/lethe-node and bin/lethe-publisher
 test: ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
 	$(GO) test $(RACE) -timeout 10m ./...
+	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
 lint: tools ## golangci-lint, gofumpt and go vet, pinned
 	$(TOOLS)/golangci-lint run ./...
