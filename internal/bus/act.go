@@ -62,7 +62,6 @@ func (b *Bus) beside(d time.Duration, job func(context.Context)) {
 
 func (b *Bus) resetDone(cause cursor.Cause) {
 	b.echoes.forget()
-	b.loop.resets[cause]++
 	b.counts.reset(string(cause))
 	v := b.loop.follower.View()
 	if cause == cursor.Start {

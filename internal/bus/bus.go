@@ -48,8 +48,7 @@ type loop struct {
 	conn     uint64 // number of the connection; 0 = none
 	passed   uint64 // what the Handler was told of last
 	beaten   int64
-	ensure   bool // the stream has to be looked at before it is asked
-	resets   map[cursor.Cause]uint64
+	ensure   bool   // the stream has to be looked at before it is asked
 	lost     string // id of this node's last "lost"
 	complain complaints
 }
@@ -67,7 +66,6 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 		wants:   make(chan struct{}, 1),
 	}
 	b.life, b.end = context.WithCancel(context.Background())
-	b.loop.resets = make(map[cursor.Cause]uint64)
 	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64}, cfg.Now(), wallNow())
 	b.commits.lanes = make(map[string]*lane)
 	b.commits.slots = make(chan struct{}, lanesMost)
