@@ -21,7 +21,9 @@ var plan = map[string]int{
 	"internal/fence":      0,
 	"internal/flight":     0,
 	"internal/cursor":     0,
+	"internal/commit":     0,
 	"internal/bus":        1,
+	"internal/fleet":      1,
 	"pkg/embedded":        1,
 	"pkg/outbox":          1,
 	"pkg/lethe":           2,
@@ -31,6 +33,8 @@ var plan = map[string]int{
 	"examples/":           4,
 	"internal/floors":     4,
 	"internal/mutants":    4,
+	"internal/sim":        4,
+	"internal/sim/":       5,
 }
 
 // Imports the plan allows although they do not point down.

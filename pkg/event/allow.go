@@ -75,6 +75,15 @@ func manifestAction(typ string) string {
 // manifest says whether events about an object belong here.
 func (p place) manifest() bool { return p.kind == placeFamily && p.typ != TypeInvalidated }
 
+// Widest is the most that a log subject, as Target.Subject names it, may say: all of a function, all of a family of tags, or
+// everything.
+func Widest(subject string) Target {
+	if ts := placeOf(subject).widest(); len(ts) == 1 {
+		return ts[0]
+	}
+	return All()
+}
+
 // widest is the most the subject allows to be forgotten.
 func (p place) widest() []Target {
 	switch p.kind {

@@ -22,6 +22,7 @@ const (
 	RejectedName    = "name"    // an illegal name in the subject
 	RejectedSys     = "sys"     // an unreadable or unknown message under _sys
 	RejectedFleet   = "fleet"   // no subject of this fleet
+	RejectedAnswer  = "answer"  // a server's answer to somebody's request, directed here by its reply subject
 )
 
 // Received is an event as a node has to take it.
@@ -61,6 +62,11 @@ func Decode(fleet, subject string, header map[string][]string, data []byte) Rece
 	default:
 	}
 	r.read(p, header, data)
+	if r.Widened != "" && answered(header, data) {
+		r = Received{}
+		r.reject(RejectedAnswer, "a server's answer on subject %q is no event", clip(subject))
+		return r
+	}
 	if p.kind == placeSys {
 		r.readSys(p)
 	}
