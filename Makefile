@@ -7,6 +7,8 @@ FUZZTIME ?= 20s
 BENCH    ?= .
 READS    ?= 10000000
 MATCH    ?=
+SEEDS    ?= 200
+CHAOS    ?= 60s
 
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT_VERSION  := v0.12.0
@@ -19,7 +21,7 @@ export CGO_ENABLED := 1
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all help build test lint fmt demo exact bench fuzz mutants tools clean
+.PHONY: all help build test lint fmt demo exact sim chaos model hostile bench fuzz mutants tools clean
 
 all: fmt lint test ## format, lint, test (the default)
 
@@ -48,6 +50,18 @@ demo: build ## three nodes, real files, four ways to forget (KEEP=1 leaves it ru
 
 exact: ## the exactness run, long: READS reads that must all be fresh
 	LETHE_EXACT_READS=$(READS) $(GO) test -count=1 -timeout 60m -run NoReadAfterWait -v ./pkg/lethe/
+
+sim: ## the whole fleet under virtual time: SEEDS seeds; a failing one is replayed by its number
+	$(GO) run ./internal/sim/simulate -seeds $(SEEDS)
+
+chaos: ## a real three-node cluster and nodes as processes, with faults, for CHAOS
+	cd chaos && $(GO) build -o ../$(BIN)/chaos . && ../$(BIN)/chaos -for $(CHAOS)
+
+model: ## two Promela models, checked exhaustively by spin, and their mutants (Debian: apt-get install spin)
+	docs/model/check.sh
+
+hostile: ## a million malformed or hostile messages at one node
+	LETHE_HOSTILE=1000000 $(GO) test -count=1 -timeout 30m -run Hostile -v ./pkg/lethe/ ./internal/bus/
 
 bench: ## benchmarks with allocations, then publish to applied between processes
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

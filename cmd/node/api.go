@@ -24,12 +24,13 @@ type api struct {
 	functions map[string]function
 	events    *hub
 	ready     atomic.Bool // was the node ever Ready
+	limits    limits
 	logger    *slog.Logger
 }
 
 // newAPI registers what is memoized and begins to listen to the node's events.
 func newAPI(node *lethe.Node, conn *link, files *folder, ttl time.Duration, logger *slog.Logger) (*api, error) {
-	a := &api{node: node, conn: conn, functions: map[string]function{}, events: newHub(), logger: logger}
+	a := &api{node: node, conn: conn, functions: map[string]function{}, events: newHub(), limits: defaultLimits(), logger: logger}
 	if files != nil {
 		a.functions[string(fileRead)] = memoizeFiles(node, files, ttl)
 	}
@@ -52,12 +53,14 @@ func (a *api) handler(g *guard) (http.Handler, error) {
 		}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/functions", a.listFunctions)
+	mux.HandleFunc("GET /v1/functions", a.after(a.listFunctions))
 	mux.HandleFunc("GET /v1/functions/{name}", a.callFunction)
-	mux.HandleFunc("GET /v1/functions/{name}/explain", a.explainKey)
+	mux.HandleFunc("GET /v1/functions/{name}/explain", a.after(a.explainKey))
 	mux.HandleFunc("POST /v1/invalidate", a.invalidate)
 	mux.HandleFunc("GET /v1/wait", a.wait)
-	mux.HandleFunc("GET /v1/status", a.status)
+	mux.HandleFunc("GET /v1/barrier", a.barrier)
+	mux.HandleFunc("GET /v1/status", a.after(a.status))
+	mux.HandleFunc("GET /v1/nodes", a.after(a.nodes))
 	mux.HandleFunc("GET /v1/events", a.streamEvents)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 8}))
 	mux.HandleFunc("GET /livez", livez)
@@ -99,28 +102,3 @@ type heard struct {
 func (h *heard) Header() http.Header         { return h.header }
 func (h *heard) WriteHeader(status int)      { h.status = status }
 func (h *heard) Write(p []byte) (int, error) { return h.body.Write(p) }
-
-// Limits of the HTTP server. A client that is slower than these is cut off.
-const (
-	maxBody        = 1 << 20
-	maxHeader      = 32 << 10
-	headerTimeout  = 5 * time.Second
-	readTimeout    = 30 * time.Second
-	idleTimeout    = 2 * time.Minute
-	answerTimeout  = maxWait + 10*time.Second
-	shutdownPeriod = 5 * time.Second
-)
-
-func (a *api) server(h http.Handler) *http.Server {
-	s := &http.Server{
-		Handler:           http.MaxBytesHandler(h, maxBody),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      answerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
-	}
-	s.RegisterOnShutdown(a.events.close)
-	return s
-}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -40,9 +41,13 @@ func startSite(t *testing.T) *site {
 	return joinSite(t, srv, "one")
 }
 
-func joinSite(t *testing.T, srv *embedded.Server, name string) *site {
+func joinSite(t *testing.T, srv *embedded.Server, name string, opts ...nats.Option) *site {
 	t.Helper()
-	conn, err := srv.Connect(nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
+	connect := srv.Connect
+	if len(opts) > 0 { // those may say how to get to the server's address
+		connect = func(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(srv.URL(), opts...) }
+	}
+	conn, err := connect(append(opts, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +58,11 @@ func joinSite(t *testing.T, srv *embedded.Server, name string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = node.Close() })
+	stop, err := ctl.Serve(conn, node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stop() })
 	files, dir := sandbox(t)
 	a, err := newAPI(node, &link{Conn: conn}, files, time.Hour, logger)
 	if err != nil {
@@ -218,6 +228,16 @@ func TestABadRequestNamesItsFieldAndChangesNothing(t *testing.T) {
 		{"GET", "/v1/wait?token=x", "", nil, 400, "token"},
 		{"GET", "/v1/wait", "", nil, 400, "token"},
 		{"GET", "/v1/wait?timeout=1h&token=" + s.api.node.Position().String(), "", nil, 400, "timeout"},
+		{"GET", "/v1/barrier?token=x", "", nil, 400, "token"},
+		{"GET", "/v1/barrier", "", nil, 400, "token"},
+		{"GET", "/v1/barrier?token=" + otherFleet, "", nil, 400, "token"},
+		{"GET", "/v1/barrier?timeout=-1s&token=" + s.api.node.Position().String(), "", nil, 400, "timeout"},
+		{"GET", "/v1/functions/file.read/explain?args=[1]", "", nil, 422, "args"},
+		{"GET", "/v1/functions/no..such/explain?arg=a", "", nil, 422, "function"},
+		{"GET", "/v1/functions/file.read/explain?arg=a.txt", "", []string{"Lethe-Token", "nonsense"}, 400, "Lethe-Token"},
+		{"GET", "/v1/status", "", []string{"Lethe-Token", otherFleet}, 400, "Lethe-Token"},
+		{"GET", "/v1/nodes", "", []string{"Lethe-Token", "nonsense"}, 400, "Lethe-Token"},
+		{"GET", "/v1/functions", "", []string{"Lethe-Token", "nonsense"}, 400, "Lethe-Token"},
 		{"GET", "/v1/events", "", []string{"Last-Event-ID", "x"}, 400, "Last-Event-ID"},
 		{"GET", "/schemas/no.json", "", nil, 404, "file"},
 		{"GET", "/page/no.mjs", "", nil, 404, "file"},

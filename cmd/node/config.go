@@ -9,10 +9,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/pflag"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
 	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
 const defaultHTTP = "127.0.0.1:8080"
@@ -29,6 +31,10 @@ type config struct {
 	maxBytes      size
 	maxTTL        time.Duration
 	maxStaleness  time.Duration
+	maxEvents     int
+	widenStorms   bool
+	ordered       bool
+	external      bool
 	logLevel      slog.Level
 	logFormat     string
 }
@@ -47,12 +53,24 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.Var(&c.maxBytes, "max-bytes", "memory of the bulk tier")
 	fs.DurationVar(&c.maxTTL, "max-ttl", time.Hour, "no entry lives longer")
 	fs.DurationVar(&c.maxStaleness, "max-staleness", 10*time.Second, "what is served from memory is current as of at most this long ago; at least 5s")
+	fs.IntVar(&c.maxEvents, "max-events", 5000, "events a second that this node publishes; over it, invalidations are refused")
+	fs.BoolVar(&c.widenStorms, "widen-storms", false, "over --max-events, forget the whole function or family of tags instead of refusing")
+	fs.BoolVar(&c.ordered, "ordered-consumer", false, "follow the stream by a consumer, for servers and accounts that allow no republishing")
+	fs.BoolVar(&c.external, "external-stream", false, "the stream is provisioned elsewhere: check it, never create or change it")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
 }
 
 // embedded says whether this process has to bring its own NATS server.
 func (c *config) embedded() bool { return c.nats.Server == "" && c.nats.Context == "" }
+
+// node is what the flags say of the node itself.
+func (c *config) node(conn *nats.Conn, logger *slog.Logger) lethe.Config {
+	return lethe.Config{
+		Conn: conn, Fleet: c.fleet, Name: c.name, MaxBytes: int64(c.maxBytes), MaxTTL: c.maxTTL, MaxStaleness: c.maxStaleness,
+		MaxEvents: c.maxEvents, WidenStorms: c.widenStorms, OrderedConsumer: c.ordered, ExternalStream: c.external, Logger: logger,
+	}
+}
 
 // validate refuses what can't work, all problems joined, before anything is started.
 func (c *config) validate() error {
@@ -78,6 +96,12 @@ func (c *config) validate() error {
 	}
 	if !c.embedded() && c.stateDir != "" {
 		problems = append(problems, errors.New("--state-dir is for the NATS server in this process: leave it out with --nats-url or --context"))
+	}
+	if c.embedded() && c.external {
+		problems = append(problems, errors.New("--external-stream: nobody else makes a stream on the NATS server in this process: give --nats-url or --context"))
+	}
+	if c.maxEvents < 1 {
+		problems = append(problems, fmt.Errorf("--max-events %d: want at least 1", c.maxEvents))
 	}
 	return cli.Exit(cli.CodeUsage, errors.Join(problems...))
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
 func parseFlags(t *testing.T, args ...string) config {
@@ -38,6 +41,10 @@ func TestWhatCannotWorkIsRefusedBeforeAnythingStarts(t *testing.T) {
 		{"--nats-listen 0.0.0.0:4222", "no users"},
 		{"--nats-url nats://h --nats-listen 0.0.0.0:4222", ""},
 		{"--nats-url nats://h --state-dir d", "--state-dir"},
+		{"--nats-url nats://h --external-stream", ""},
+		{"--external-stream", "--nats-url"},
+		{"--max-events 0", "--max-events"},
+		{"--max-events=-1", "--max-events"},
 		{"--fleet Shop", "--fleet"},
 		{"--log-format xml", "--log-format"},
 	} {
@@ -49,6 +56,23 @@ func TestWhatCannotWorkIsRefusedBeforeAnythingStarts(t *testing.T) {
 		case tc.want != "" && (cli.Code(err) != cli.CodeUsage || !strings.Contains(err.Error(), tc.want)):
 			t.Errorf("%q: got %v, want a usage error with %q", tc.args, err, tc.want)
 		}
+	}
+}
+
+func TestWhatTheFlagsSayReachesTheNode(t *testing.T) {
+	t.Parallel()
+	c := parseFlags(t, strings.Fields("--fleet shop --name n --max-bytes 1MiB --max-ttl 2h --max-staleness 7s --max-events 9 "+
+		"--widen-storms --ordered-consumer --external-stream")...)
+	want := lethe.Config{
+		Fleet: "shop", Name: "n", MaxBytes: 1 << 20, MaxTTL: 2 * time.Hour, MaxStaleness: 7 * time.Second, MaxEvents: 9,
+		WidenStorms: true, OrderedConsumer: true, ExternalStream: true,
+	}
+	if diff := cmp.Diff(want, c.node(nil, nil)); diff != "" {
+		t.Error(diff)
+	}
+	c = parseFlags(t)
+	if got := c.node(nil, nil); got.MaxEvents != 5000 || got.WidenStorms || got.OrderedConsumer || got.ExternalStream {
+		t.Errorf("without flags: %+v", got)
 	}
 }
 

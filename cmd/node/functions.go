@@ -36,25 +36,6 @@ func (a *api) callFunction(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, got)
 }
 
-func (a *api) explainKey(w http.ResponseWriter, r *http.Request) {
-	f, args, err := a.call(r)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	t, err := f.target(args)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	why, err := a.node.Explain(r.Context(), t)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"nodes": []lethe.Explanation{why}})
-}
-
 // call is the function a request names, and its arguments.
 func (a *api) call(r *http.Request) (function, []json.RawMessage, error) {
 	f, ok := a.functions[r.PathValue("name")]
@@ -97,15 +78,20 @@ func arguments(q url.Values) ([]json.RawMessage, error) {
 
 // withToken makes the reads of a request wait for the token it brought.
 func (a *api) withToken(r *http.Request) (context.Context, error) {
-	text := r.Header.Get(tokenHeader)
-	if text == "" {
-		return r.Context(), nil
-	}
-	t, err := a.parseToken(tokenHeader, text)
+	t, err := a.requestToken(r)
 	if err != nil {
 		return nil, err
 	}
 	return lethe.WithToken(r.Context(), t), nil
+}
+
+// requestToken is the token a request brought, the zero one if none.
+func (a *api) requestToken(r *http.Request) (event.Token, error) {
+	text := r.Header.Get(tokenHeader)
+	if text == "" {
+		return event.Token{}, nil
+	}
+	return a.parseToken(tokenHeader, text)
 }
 
 func (a *api) parseToken(field, text string) (event.Token, error) {

@@ -1,39 +1,20 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 )
 
-// leakless fails a run that passed but left goroutines behind.
-type leakless struct{ *testing.M }
-
-func (l leakless) Run() int {
-	code := l.M.Run()
-	if code != 0 {
-		return code
-	}
-	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"lethe-node": main})
-}
+func TestMain(m *testing.M) { cmdtest.Main(m, "lethe-node", main) }
 
 // The scripts run the program as a process of its own.
 func TestScripts(t *testing.T) {
@@ -44,7 +25,10 @@ func TestScripts(t *testing.T) {
 			"freeport": freePort,
 			"get":      get,
 			"said":     said,
+			"once":     once,
+			"forget":   forget,
 			"occupy":   occupy,
+			"exit":     cmdtest.ExitCode,
 		},
 	})
 }
@@ -75,6 +59,36 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 // said TEXT URL asks until the answer has that text in it, and prints it.
 func said(ts *testscript.TestScript, _ bool, args []string) {
 	until(ts, args[1], func(answer string) bool { return strings.Contains(answer, args[0]) })
+}
+
+// once STATUS URL asks once, requires that status, and prints the answer.
+func once(ts *testscript.TestScript, _ bool, args []string) {
+	res, err := http.Get(args[1])
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	ts.Check(err)
+	_, err = ts.Stdout().Write(body)
+	ts.Check(err)
+	if !strings.HasPrefix(res.Status, args[0]) {
+		ts.Fatalf("%s answers %s: %s", args[1], res.Status, body)
+	}
+}
+
+// forget NAME URL BODY posts an invalidation and sets NAME to its token.
+func forget(ts *testscript.TestScript, _ bool, args []string) {
+	res, err := http.Post(args[1], "application/json", strings.NewReader(args[2]))
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	ts.Check(err)
+	token := res.Header.Get(tokenHeader)
+	if res.StatusCode != http.StatusOK || token == "" {
+		ts.Fatalf("%s: %s %s", args[1], res.Status, body)
+	}
+	ts.Setenv(args[0], token)
 }
 
 func until(ts *testscript.TestScript, url string, good func(answer string) bool) {

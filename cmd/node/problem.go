@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -41,6 +42,8 @@ func problemOf(err error) *problem {
 		return own
 	case errors.As(err, &tooLong):
 		return bad(http.StatusRequestEntityTooLarge, "", "the body is larger than %d bytes", tooLong.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return bad(http.StatusRequestTimeout, "", "the body did not come in time")
 	case errors.As(err, &invalid):
 		return bad(http.StatusUnprocessableEntity, invalid.Field, "%v", err)
 	case errors.Is(err, event.ErrInvalid):

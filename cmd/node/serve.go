@@ -50,10 +50,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	node, err := lethe.Open(ctx, lethe.Config{
-		Conn: conn.Conn, Fleet: cfg.fleet, Name: cfg.name, MaxBytes: int64(cfg.maxBytes), MaxTTL: cfg.maxTTL,
-		MaxStaleness: cfg.maxStaleness, Logger: logger,
-	})
+	node, err := lethe.Open(ctx, cfg.node(conn.Conn, logger))
 	if err != nil {
 		return cli.Exit(cli.CodeUsage, err)
 	}
@@ -88,7 +85,9 @@ func (a *api) run(ctx context.Context, server *http.Server, listener net.Listene
 		<-watched
 	}()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	bounded := newCrowd(listener, a.limits.conns)
+	server.ConnState = bounded.state
+	go func() { failed <- server.Serve(bounded) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("http: %w", err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // A request waits this long unless it says otherwise, and never longer than maxWait.
@@ -13,19 +15,29 @@ const (
 	maxWait     = time.Minute
 )
 
-func (a *api) wait(w http.ResponseWriter, r *http.Request) {
+// patience is which token a request waits for, and how long.
+func (a *api) patience(r *http.Request) (event.Token, time.Duration, error) {
 	q := r.URL.Query()
 	token, err := a.parseToken("token", q.Get("token"))
 	if err != nil {
+		return token, 0, err
+	}
+	text := q.Get("timeout")
+	if text == "" {
+		return token, defaultWait, nil
+	}
+	timeout, err := time.ParseDuration(text)
+	if err != nil || timeout < 0 || timeout > maxWait {
+		return token, 0, bad(http.StatusBadRequest, "timeout", "%q: want a duration like 500ms or 5s, at most %v", text, maxWait)
+	}
+	return token, timeout, nil
+}
+
+func (a *api) wait(w http.ResponseWriter, r *http.Request) {
+	token, timeout, err := a.patience(r)
+	if err != nil {
 		writeError(w, err)
 		return
-	}
-	timeout := defaultWait
-	if text := q.Get("timeout"); text != "" {
-		if timeout, err = time.ParseDuration(text); err != nil || timeout < 0 || timeout > maxWait {
-			writeError(w, bad(http.StatusBadRequest, "timeout", "%q: want a duration like 500ms or 5s, at most %v", text, maxWait))
-			return
-		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()

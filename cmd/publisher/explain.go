@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
@@ -22,7 +21,9 @@ func newExplain(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain FUNCTION [ARG…]",
 		Short: "Ask the nodes whether they have a key in memory, by what labels, and what touched those last",
-		Args:  cobra.MinimumNArgs(1),
+		Long: "Ask the nodes whether they have a key in memory, by what labels, and what touched those last. Nodes that the fleet\n" +
+			"knows of and that do not answer are named: only a lethe-node can be asked.",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && jsonArgs == "" {
 				jsonArgs = "[]" // a key, where invalidate means all of the function
@@ -40,47 +41,43 @@ func newExplain(o *options) *cobra.Command {
 }
 
 func (o *options) explain(cmd *cobra.Command, t event.Target, node string) error {
-	body, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	ctx, conn, err := o.connect(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	ctx, cancel := o.within(ctx)
-	defer cancel()
-	answers, err := ctl.Ask(ctx, conn, o.fleet, ctl.Explain, node, body)
-	if err != nil {
-		if errors.Is(err, ctl.ErrNoNode) {
-			err = cli.Exit(cli.CodeUnknown, fmt.Errorf("%w: is a lethe-node of fleet %s running there?", err, o.fleet))
+	return o.asking(cmd, func(ctx context.Context, conn *nats.Conn, asker *lethe.Node) error {
+		var all ctl.Explanations
+		var err error
+		if node != "" {
+			all, err = ctl.ExplainOne(ctx, conn, o.fleet, node, t)
+		} else {
+			all, err = ctl.ExplainAll(ctx, conn, asker, t)
 		}
-		return outcome(ctx, err)
-	}
-	var nodes []lethe.Explanation
-	var problems []error
-	for _, a := range answers {
-		var e lethe.Explanation
-		if a.Err == nil {
-			a.Err = json.Unmarshal(a.Data, &e)
+		if err != nil {
+			if errors.Is(err, ctl.ErrNoNode) {
+				err = cli.Exit(cli.CodeUnknown, fmt.Errorf("%w: %s", err, whoIsThere(o.fleet, all.Silent)))
+			}
+			return outcome(ctx, err)
 		}
-		if a.Err != nil {
-			problems = append(problems, fmt.Errorf("a node answered: %w", a.Err))
-			continue
+		for _, name := range all.Silent {
+			cmd.PrintErrf("%s is known to the fleet and did not answer\n", plain(name))
 		}
-		nodes = append(nodes, e)
+		rows, names := explained(all)
+		if all.Problems != nil {
+			err = errors.New(plain(strings.Join(all.Problems, "; ")))
+		}
+		return errors.Join(o.output.print(cmd.OutOrStdout(), all, rows, names...), err)
+	})
+}
+
+// whoIsThere is what to do when nobody answers: only lethe-node does.
+func whoIsThere(fleet string, silent []string) string {
+	if len(silent) == 0 {
+		return fmt.Sprintf("is a lethe-node of fleet %s running there?", fleet)
 	}
-	slices.SortFunc(nodes, func(a, b lethe.Explanation) int { return strings.Compare(a.Node, b.Node) })
-	rows, names := explained(nodes)
-	result := map[string][]lethe.Explanation{"nodes": nodes}
-	return errors.Join(o.output.print(cmd.OutOrStdout(), result, rows, names...), outcome(context.WithoutCancel(ctx), errors.Join(problems...)))
+	return fmt.Sprintf("fleet %s knows of %s: only those that are a lethe-node can be asked", fleet, plain(strings.Join(silent, ", ")))
 }
 
 // explained is the table, and the names of the nodes that have the key.
-func explained(nodes []lethe.Explanation) (rows, names []string) {
+func explained(all ctl.Explanations) (rows, names []string) {
 	rows = []string{"NODE\tCACHED\tTIER\tBORN\tEXPIRES\tLABEL\tLAST TOUCHED"}
-	for _, n := range nodes {
+	for _, n := range all.Nodes {
 		head := n.Node + "\tno\t-\t-\t-"
 		if n.Cached {
 			names = append(names, n.Node)
@@ -97,6 +94,9 @@ func explained(nodes []lethe.Explanation) (rows, names []string) {
 			rows = append(rows, head+"\t"+plain(l.Label)+"\t"+touched)
 			head = "\t\t\t\t"
 		}
+	}
+	for _, name := range all.Silent {
+		rows = append(rows, plain(name)+"\tno answer\t-\t-\t-\t-\t-")
 	}
 	return rows, names
 }

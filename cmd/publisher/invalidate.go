@@ -8,9 +8,11 @@ import (
 	"os"
 	"strings"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -21,6 +23,7 @@ type invalidation struct {
 	yes    bool
 	soft   bool
 	reason string
+	wait   bool
 }
 
 func newInvalidate(o *options) *cobra.Command {
@@ -29,7 +32,7 @@ func newInvalidate(o *options) *cobra.Command {
 		Use:   "invalidate FUNCTION [ARG…] | tag/TAG… | prefix/PREFIX… | --all",
 		Short: "Make every node forget a key, a function, tags, prefixes or everything",
 		Long: "Make every node forget a key, a function, tags, prefixes or everything, and print the token of the event:\n" +
-			"with it a node can be asked to wait until it has applied it.\n\n" +
+			"with it a node, or with --wait or the command wait the fleet, can be asked to wait until it has applied it.\n\n" +
 			"A function without arguments is all of it; --args '[]' is the key of a function that takes none.",
 		Example: "  lethe-publisher --fleet shop invalidate catalog.price sku-42\n" +
 			"  lethe-publisher --fleet shop invalidate catalog.page --args '[\"lamps\",2]'\n" +
@@ -51,7 +54,7 @@ func newInvalidate(o *options) *cobra.Command {
 					list[i] = list[i].Soft()
 				}
 			}
-			return o.invalidate(cmd, list, in.reason)
+			return o.invalidate(cmd, list, in.reason, in.wait)
 		},
 	}
 	flags := cmd.Flags()
@@ -60,6 +63,7 @@ func newInvalidate(o *options) *cobra.Command {
 	flags.BoolVar(&in.yes, "yes", false, "do not ask before --all")
 	flags.BoolVar(&in.soft, "soft", false, "nodes may serve the old value while they load the new one")
 	flags.StringVar(&in.reason, "reason", "", "why, for those who watch")
+	flags.BoolVar(&in.wait, "wait", false, "wait until the whole fleet has applied it; exit code 3 when --timeout ends first")
 	return cmd
 }
 
@@ -77,46 +81,44 @@ func confirm(cmd *cobra.Command, fleet string) error {
 	return nil
 }
 
-func (o *options) invalidate(cmd *cobra.Command, list []event.Target, reason string) error {
-	ctx, conn, err := o.connect(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	ctx, cancel := o.within(ctx)
-	defer cancel()
-	node, err := lethe.Open(ctx, lethe.Config{Conn: conn, Fleet: o.fleet, Name: o.nats.Name, PublishOnly: true})
-	if err != nil {
-		return cli.Exit(cli.CodeUsage, err)
-	}
-	defer func() { _ = node.Close() }()
-	if err := node.Ready(ctx); err != nil {
-		return outcome(ctx, notReady(ctx, o.fleet, err))
-	}
-	token, err := node.Invalidate(event.WithReason(ctx, reason), list...)
-	if err != nil {
-		if !token.IsZero() {
-			err = fmt.Errorf("%w (a part of it was published: %s)", err, token)
+func (o *options) invalidate(cmd *cobra.Command, list []event.Target, reason string, wait bool) error {
+	return o.open(cmd, lethe.Config{}, func(ctx context.Context, conn *nats.Conn, node *lethe.Node) error {
+		if err := node.Ready(ctx); err != nil {
+			return outcome(ctx, fmt.Errorf("nothing was published: %w", notReady(ctx, o.fleet, err)))
 		}
-		return outcome(ctx, notPublished(ctx, err))
-	}
-	result := struct {
-		Token   event.Token    `json:"token"`
-		Targets []event.Target `json:"targets"`
-	}{token, list}
-	rows := []string{"TARGET\tTOKEN"}
-	for _, t := range list {
-		rows = append(rows, t.String()+"\t"+token.String())
-	}
-	return o.output.print(cmd.OutOrStdout(), result, rows, token.String())
+		token, err := node.Invalidate(event.WithReason(ctx, reason), list...)
+		if err != nil {
+			if !token.IsZero() {
+				err = fmt.Errorf("%w (a part of it was published: %s)", err, token)
+			}
+			return outcome(ctx, notPublished(ctx, err))
+		}
+		result := struct {
+			Token   event.Token    `json:"token"`
+			Targets []event.Target `json:"targets"`
+			*ctl.Report
+		}{Token: token, Targets: list}
+		if wait {
+			var report ctl.Report
+			if report, err = o.barrier(ctx, cmd, conn, node, token); err != nil {
+				err = fmt.Errorf("published as %s: %w", token, err)
+			}
+			result.Report = &report
+		}
+		rows := []string{"TARGET\tTOKEN"}
+		for _, t := range list {
+			rows = append(rows, t.String()+"\t"+token.String())
+		}
+		return errors.Join(o.output.print(cmd.OutOrStdout(), result, rows, token.String()), err)
+	})
 }
 
-// notReady is before anything was published: what is missing is a stream, or an answer.
+// notReady is before anything was done: what is missing is a stream, or an answer.
 func notReady(ctx context.Context, fleet string, err error) error {
 	if ctx.Err() == nil || cli.Code(err) == cli.CodeConnection {
 		return err
 	}
-	return cli.Exit(cli.CodeUnknown, fmt.Errorf("%w: nothing was published; is there a stream of fleet %s? "+
+	return cli.Exit(cli.CodeUnknown, fmt.Errorf("%w; is there a stream of fleet %s? "+
 		"'lethe-publisher stream info' tells, and 'stream init' makes one", err, fleet))
 }
 

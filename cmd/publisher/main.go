@@ -1,18 +1,9 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	code := cli.Execute(ctx, newRoot())
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(cli.Main(newRoot())) }

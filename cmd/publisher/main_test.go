@@ -12,32 +12,15 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
 
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-// leakless fails a run that passed but left goroutines behind.
-type leakless struct{ *testing.M }
-
-func (l leakless) Run() int {
-	code := l.M.Run()
-	if code != 0 {
-		return code
-	}
-	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"lethe-publisher": main})
-}
+func TestMain(m *testing.M) { cmdtest.Main(m, "lethe-publisher", main) }
 
 // price is what nodes of the scripts memoize; the number counts its loads.
 const price event.Name[string] = "catalog.price"
@@ -52,6 +35,7 @@ type shelf struct {
 	node  *lethe.Node
 	price *lethe.Func[string, string]
 	loads atomic.Int64
+	link  cmdtest.Link
 }
 
 // Each script has a server of its own at NATS_URL.
@@ -72,9 +56,13 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"node": startNode,
 			"read": readPrice,
-			"exit": exitCode,
+			"exit": cmdtest.ExitCode,
 			"say":  say,
 			"save": save,
+
+			"freeze": freeze,
+			"thaw":   thaw,
+			"leave":  leave,
 
 			"guarded": guarded,
 		},
@@ -94,10 +82,10 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	b := benchOf(ts)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	conn, err := b.server.Connect(nats.MaxReconnects(-1))
+	s := &shelf{}
+	conn, err := nats.Connect(b.server.URL(), nats.MaxReconnects(-1), s.link.Option())
 	ts.Check(err)
 	ts.Defer(conn.Close)
-	s := &shelf{}
 	s.node, err = lethe.Open(ctx, lethe.Config{Conn: conn, Name: args[0], Fleet: args[1]})
 	ts.Check(err)
 	ts.Defer(func() { _ = s.node.Close() })
@@ -111,6 +99,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { _ = stop() })
 	ts.Check(s.node.Ready(ctx))
 	b.nodes[args[0]] = s
+	ts.Defer(s.link.Thaw) // the first to run
 }
 
 // read NODE SKU [TOKEN] prints the price and how it was answered; with a token, once the node has applied it.
@@ -128,15 +117,17 @@ func readPrice(ts *testscript.TestScript, _ bool, args []string) {
 	fmt.Fprintf(ts.Stdout(), "%s: %s\n", got.Value, got.Cache)
 }
 
-// exit CODE PROGRAM ARG… requires that exit code.
-func exitCode(ts *testscript.TestScript, _ bool, args []string) {
-	got := "0"
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		got = strings.TrimPrefix(err.Error(), "exit status ")
-	}
-	if got != args[0] {
-		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
-	}
+// freeze NODE keeps everything from that node, as if its process were stopped.
+func freeze(ts *testscript.TestScript, _ bool, args []string) {
+	benchOf(ts).nodes[args[0]].link.Freeze()
+}
+
+// thaw NODE ends that.
+func thaw(ts *testscript.TestScript, _ bool, args []string) { benchOf(ts).nodes[args[0]].link.Thaw() }
+
+// leave NODE closes it.
+func leave(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(benchOf(ts).nodes[args[0]].node.Close())
 }
 
 // say SUBJECT BODY publishes as a program does that only knows NATS.
@@ -148,8 +139,8 @@ func say(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// guarded NAME sets NAME to a server with users: admin may do everything; catalog may say what its team may say, as
-// SECURITY.md has it for a publisher; mute may not even ask for the stream.
+// guarded NAME sets NAME to a server with users: admin may do everything; catalog may say what its team may say; asking may
+// in addition ask the fleet what it has applied; mute may not even ask for the stream.
 func guarded(ts *testscript.TestScript, _ bool, args []string) {
 	dir, err := os.MkdirTemp("", "guarded-")
 	ts.Check(err)
@@ -160,6 +151,9 @@ func guarded(ts *testscript.TestScript, _ bool, args []string) {
 			{Username: "admin", Password: "pw"},
 			{Username: "catalog", Password: "pw", Permissions: &server.Permissions{Subscribe: inbox, Publish: &server.SubjectPermission{
 				Allow: []string{"lethe.v1.log.shop.fn.catalog.>", "$JS.API.STREAM.INFO.LETHE_SHOP"},
+			}}},
+			{Username: "asking", Password: "pw", Permissions: &server.Permissions{Subscribe: inbox, Publish: &server.SubjectPermission{
+				Allow: []string{"lethe.v1.log.shop.fn.catalog.>", "$JS.API.STREAM.INFO.LETHE_SHOP", "lethe.v1.ctl.shop.barrier"},
 			}}},
 			{Username: "mute", Password: "pw", Permissions: &server.Permissions{Subscribe: inbox, Publish: &server.SubjectPermission{Deny: []string{">"}}}},
 		},

@@ -29,8 +29,8 @@ func newRoot() *cobra.Command {
 		Short: "Say what has changed, and every node of the fleet forgets it",
 		Long: "Say what has changed, and every node of the fleet forgets it.\n\n" +
 			"Every flag can be set by the environment: LETHE_ and its name (LETHE_FLEET), NATS_URL for --server.\n" +
-			"Exit codes: 0 done, 1 error, 2 wrong command line (nothing was done), 4 no answer in time (it may have\n" +
-			"happened), 5 no connection or no permission.",
+			"Exit codes: 0 done, 1 error, 2 wrong command line (nothing was done), 3 published, but some nodes had not applied\n" +
+			"it in time, 4 no answer in time (it may have happened), 5 no connection or no permission.",
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return o.complete(cmd)
 		},
@@ -41,7 +41,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.fleet, "fleet", "default", "the nodes that forget together")
 	flags.VarP(&o.output, "output", "o", "table, json, yaml or name")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for a connection and for an answer")
-	root.AddCommand(newInvalidate(o), newWatch(o), newExplain(o), newStream(o), newVersion(o))
+	root.AddCommand(newInvalidate(o), newWait(o), newNodes(o), newWatch(o), newExplain(o), newStream(o), newVersion(o))
 	// Cannot fail: the flag is there.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
 	return root

@@ -41,7 +41,7 @@ func newStream(o *options) *cobra.Command {
 		},
 	}
 	initialize.Flags().IntVar(&replicas, "replicas", 0, "of a stream that is made; 0: as many as there are servers, up to 3")
-	cmd.AddCommand(info, initialize)
+	cmd.AddCommand(info, initialize, newPermissions(o))
 	return cmd
 }
 

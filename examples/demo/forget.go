@@ -17,7 +17,7 @@ type round struct {
 
 // forget changes files and announces it, by key, by tag, by prefix and all at once.
 func (s *story) forget(ctx context.Context) error {
-	s.say("\nForget: files change on disk, lethe-publisher says so once, every node forgets exactly that")
+	s.say("\nForget: files change on disk, lethe-publisher says so once and comes back when the whole fleet has applied it")
 	for i, c := range []struct {
 		how     string
 		changed []string
@@ -79,9 +79,6 @@ func (s *story) round(ctx context.Context, revision int, how string, changed, ar
 		if err != nil {
 			return err
 		}
-		if err := n.wait(ctx, token); err != nil {
-			return err
-		}
 		applied := heard.heard.Sub(heard.made)
 		r.slowest = max(r.slowest, applied)
 		if _, err := s.readAll(ctx, n, changed, "miss"); err != nil {
@@ -97,17 +94,23 @@ func (s *story) round(ctx context.Context, revision int, how string, changed, ar
 	return nil
 }
 
-// announce runs lethe-publisher invalidate and returns the token it printed.
+// announce runs lethe-publisher invalidate --wait, which ends when the whole fleet has applied it, and returns the token it
+// printed.
 func (s *story) announce(ctx context.Context, args []string, reason string) (string, error) {
-	out, err := s.publish(ctx, append([]string{"invalidate", "--reason", reason}, args...)...)
+	out, err := s.publish(ctx, append([]string{"invalidate", "--wait", "--timeout", "20s", "--reason", reason}, args...)...)
 	if err != nil {
 		return "", err
 	}
 	var said struct {
-		Token string `json:"token"`
+		Token   string     `json:"token"`
+		Applied []struct{} `json:"applied"`
+		Pending []struct{} `json:"pending"`
 	}
 	if err := json.Unmarshal(out, &said); err != nil || said.Token == "" {
 		return "", fmt.Errorf("lethe-publisher printed no token: %s", out)
+	}
+	if len(said.Applied) != len(s.nodes) || len(said.Pending) > 0 {
+		return "", fmt.Errorf("%d of %d nodes have applied it, %d are waited for: %s", len(said.Applied), len(s.nodes), len(said.Pending), out)
 	}
 	return said.Token, nil
 }

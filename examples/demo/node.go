@@ -55,11 +55,6 @@ func (n *node) invalidate(ctx context.Context, name string) (string, error) {
 	return got.Token, err
 }
 
-// wait returns when this node has applied the token.
-func (n *node) wait(ctx context.Context, token string) error {
-	return n.call(ctx, http.MethodGet, "/v1/wait?timeout=10s&token="+url.QueryEscape(token), nil, nil, &struct{}{})
-}
-
 // ready waits for the lease.
 func (n *node) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 // Bounds in time of what the Follower asks for.
 const (
-	pingFor  = 2 * time.Second
+	pingFor  = 3 * time.Second // a consumer may have to be made first
 	askFor   = 3 * time.Second
 	fetchFor = 5 * time.Second
 	tickFor  = 2 * time.Second
@@ -28,11 +29,15 @@ func (b *Bus) do(as []cursor.Action) {
 		case cursor.Fence:
 			b.cfg.Handler.FenceAll()
 		case cursor.Grant:
+			if b.horizon.muted.Load() {
+				a.End = 0
+			}
 			b.cfg.Handler.Lease(a.End)
 		case cursor.Done:
 			b.resetDone(a.Cause)
 		case cursor.Ping:
-			b.beside(pingFor, func(ctx context.Context) { b.ping(ctx, a.ID) })
+			seen := b.loop.follower.View().Known
+			b.beside(pingFor, func(ctx context.Context) { b.ping(ctx, a.ID, seen) })
 		case cursor.Ask:
 			ensure := b.loop.ensure && !b.cfg.External
 			seen := b.loop.follower.View().Known
@@ -71,14 +76,33 @@ func (b *Bus) resetDone(cause cursor.Cause) {
 	}
 	b.board.show(v)
 	b.cfg.Handler.ResetDone(string(cause))
-	b.loop.passed = 0
+	b.loop.passed, b.loop.since = 0, b.cfg.Now()
 	b.passed(v)
 }
 
-func (b *Bus) ping(ctx context.Context, id uint64) {
-	err := b.nc.FlushWithContext(ctx)
+func (b *Bus) ping(ctx context.Context, id, seen uint64) {
+	err := b.arm(ctx, seen)
+	b.greet()
+	if err == nil {
+		err = b.nc.FlushWithContext(ctx)
+	}
 	mark := b.feed.Mark()
 	b.tell(func(now int64) { b.do(b.loop.follower.Pong(id, mark, err == nil, now)) }) //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
+}
+
+// arm makes the feed hear before the round trip that proves it. A consumer needs its stream, which is otherwise made when it
+// is asked for, later; seen is the highest sequence known.
+func (b *Bus) arm(ctx context.Context, seen uint64) error {
+	err := b.feed.Arm(ctx)
+	if errors.Is(err, ErrNoStream) && !b.cfg.External {
+		if _, err = ensureStream(ctx, b, seen); err == nil {
+			err = b.feed.Arm(ctx)
+		}
+	}
+	if b.cfg.Consumer && !errors.Is(err, context.Canceled) {
+		b.told(err)
+	}
+	return err
 }
 
 func (b *Bus) ask(ctx context.Context, id uint64, ensure bool, seen uint64) {
@@ -101,13 +125,14 @@ func (b *Bus) info(ctx context.Context, ensure bool, seen uint64) (cursor.Info, 
 			return cursor.Info{}, err
 		}
 	}
-	asked := b.cfg.Now()
-	s, err := inspect(ctx, b.nc, b.cfg.Fleet, b.perms.request)
+	conn := connNumber(b.nc)
+	s, asked, err := b.raised(ctx)
 	if err != nil {
 		return cursor.Info{}, err
 	}
-	if err := s.Fatal(); err != nil {
-		return cursor.Info{}, err
+	b.listen(conn, s)
+	if !s.Now.IsZero() {
+		b.clock.Store(asked - s.Now.UnixNano())
 	}
 	in := cursor.Info{Epoch: s.Epoch, First: s.First, Last: s.Last, Asked: asked, At: b.cfg.Now()}
 	if !s.LastTime.IsZero() {
@@ -117,7 +142,8 @@ func (b *Bus) info(ctx context.Context, ensure bool, seen uint64) (cursor.Info, 
 }
 
 func ensureStream(ctx context.Context, b *Bus, seen uint64) (StreamInfo, error) {
-	return ensure(ctx, b.nc, b.cfg.Fleet, EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen}, b.perms.request)
+	o := EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen, Consumer: b.cfg.Consumer, deaf: b.cfg.PublishOnly}
+	return ensure(ctx, b.nc, b.cfg.Fleet, o, b.perms.request)
 }
 
 // tickMessage is what keeps the stream from falling silent. The id that all nodes share in a second is thrift: the server

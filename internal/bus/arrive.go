@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -42,27 +43,55 @@ func (b *Bus) arrived(a Arrival) {
 		b.why.set(areaFeed, nil)
 		b.board.poke()
 	}
-	s := readStamp(a.Header)
+	s := a.Stamp
 	b.forged(s, a.Header)
-	if s.stream != "" && s.stream != b.stream {
+	if a.Foreign {
 		b.counts.foreign.Add(1)
 		return
 	}
-	lost := b.apply(s, a.Subject, a.Header, a.Data, true)
-	if s.seq == 0 {
+	subject := a.Subject
+	if s.Sequence != 0 {
+		subject = s.Subject // somebody may have the server send an answer, stamp and all, to a live subject of his choice
+	}
+	lost := b.apply(s, subject, a.Header, a.Data, true)
+	if s.Sequence == 0 {
 		return
 	}
 	now := b.cfg.Now()
 	if lost != "" {
-		b.do(b.loop.follower.Lost(s.seq, lost == b.loop.lost, now))
+		b.do(b.loop.follower.Lost(s.Sequence, lost == b.loop.lost, now))
 	}
 	b.do(b.loop.follower.Live(cursor.Arrival{
-		Message: cursor.Message{Seq: s.seq, Time: s.time.UnixNano()}, At: a.At, Conn: a.Conn, Number: a.Number,
+		Message: cursor.Message{Seq: s.Sequence, Time: s.Time.UnixNano()}, At: b.credit(a), Conn: a.Conn, Number: a.Number,
 	}, now))
 }
 
+// credit is the moment that an arrival proves the feed to be alive at. What the server republishes comes when it is stored,
+// or not at all: the moment it came. A consumer may lag (flow control, a slow link, a replica behind its leader) and bring
+// the old in a steady stream, so there it is the moment the message was stored, as the leader's last answer translates it to
+// the node's clock, never later than it came. What is stored after the answer that a Reset stood on is not put before it.
+func (b *Bus) credit(a Arrival) int64 {
+	if !b.cfg.Consumer {
+		return a.At
+	}
+	stored := b.loop.since + 1
+	if clock := b.clock.Load(); clock != 0 {
+		stored = max(stored, a.Stamp.Time.UnixNano()+clock)
+	}
+	return min(a.At, stored)
+}
+
+// told hears how the feed is; nil = it works.
+func (b *Bus) told(err error) {
+	if errors.Is(err, errSilent) {
+		b.cfg.Logger.Warn("the consumer has fallen silent and is made anew", "stream", b.stream)
+	}
+	b.why.set(areaFeed, err)
+	b.board.poke()
+}
+
 // apply hands an event to the node. It returns the id of a "lost".
-func (b *Bus) apply(s stamp, subject string, header nats.Header, data []byte, live bool) (lost string) {
+func (b *Bus) apply(s Stamp, subject string, header nats.Header, data []byte, live bool) (lost string) {
 	d := Delivery{Received: event.Decode(b.cfg.Fleet, subject, header, data), Live: live}
 	b.judge(&d.Received)
 	if d.Sys != "" {
@@ -75,10 +104,10 @@ func (b *Bus) apply(s stamp, subject string, header nats.Header, data []byte, li
 	if len(d.Targets) == 0 && d.Manifest == nil {
 		return "" // it concerns nobody
 	}
-	if s.seq != 0 {
-		d.Sequence, d.Stored, d.Echo = s.seq, s.time, echo
+	if s.Sequence != 0 {
+		d.Sequence, d.Stored, d.Echo = s.Sequence, s.Time, echo
 		if v := b.loop.follower.View(); v.Standing {
-			d.Token = event.NewToken(b.cfg.Fleet, v.Epoch, s.seq)
+			d.Token = event.NewToken(b.cfg.Fleet, v.Epoch, s.Sequence)
 		}
 	}
 	b.cfg.Handler.Apply(&d)
@@ -86,14 +115,14 @@ func (b *Bus) apply(s stamp, subject string, header nats.Header, data []byte, li
 }
 
 // forged counts messages whose publisher plays the server, and says so once a minute.
-func (b *Bus) forged(s stamp, h nats.Header) {
-	if !s.forged {
+func (b *Bus) forged(s Stamp, h nats.Header) {
+	if !s.Forged {
 		return
 	}
 	b.counts.forged.Add(1)
 	source := h.Get("ce-source")
 	if b.loop.complain.may("forged "+source, time.Now()) {
-		b.cfg.Logger.Warn("a message carries Nats- headers that only the server may set; they are ignored", "source", source, "subject", s.subject)
+		b.cfg.Logger.Warn("a message carries Nats- headers that only the server may set; they are ignored", "source", source, "subject", s.Subject)
 	}
 }
 

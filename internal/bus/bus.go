@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,11 +32,13 @@ type Bus struct {
 	counts  counts
 	commits commits
 
-	deaf    atomic.Bool // the server refuses the live feed; until something comes on it
+	clock   atomic.Int64 // what turns the leader's time, Unix nanoseconds, into the node's, at the latest; 0 = not known
+	deaf    atomic.Bool  // the server refuses the live feed; until something comes on it
 	queue   *queue
 	feed    Feed
 	reports chan func(now int64) // what goroutines have to say to the loop
 	wants   chan struct{}
+	horizon horizon
 
 	loop loop // of the loop alone
 }
@@ -47,6 +50,7 @@ type loop struct {
 	offline  context.CancelFunc
 	conn     uint64 // number of the connection; 0 = none
 	passed   uint64 // what the Handler was told of last
+	since    int64  // when the last Reset was done
 	beaten   int64
 	ensure   bool   // the stream has to be looked at before it is asked
 	lost     string // id of this node's last "lost"
@@ -67,12 +71,12 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 	}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64}, cfg.Now(), wallNow())
-	b.commits.lanes = make(map[string]*lane)
-	b.commits.slots = make(chan struct{}, lanesMost)
+	b.commits.init(&b.cfg)
 	if cfg.Conn.Opts.MaxReconnect >= 0 {
 		cfg.Logger.Warn("the NATS connection gives up after some attempts to reconnect; open it with nats.MaxReconnects(-1)",
 			"attempts", cfg.Conn.Opts.MaxReconnect)
 	}
+	b.perms.forbidden = b.forbidden
 	b.perms.listen(cfg.Conn, b.denied)
 	if !cfg.PublishOnly {
 		if err := b.subscribe(); err != nil {
@@ -91,6 +95,9 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 
 func (b *Bus) subscribe() error {
 	b.feed = newRepublished(&b.cfg)
+	if b.cfg.Consumer {
+		b.feed = newConsumed(&b.cfg, b.perms.request, b.told)
+	}
 	if b.cfg.Feed != nil {
 		b.feed = b.cfg.Feed(b.feed)
 	}
@@ -106,18 +113,21 @@ func (b *Bus) denied(subject string, err error) {
 		b.why.set(areaFeed, err)
 		b.deaf.Store(true)
 		b.board.poke()
+	} else if strings.HasPrefix(subject, event.CtlSubject(b.cfg.Fleet, "")) {
+		b.cfg.Logger.Warn("this node can't be asked", "reason", err)
 	}
 }
 
 // Close ends everything and returns when every goroutine has ended. It is idempotent. The connection stays open.
 func (b *Bus) Close() error {
-	b.commits.close()
+	b.closeCommits()
 	b.end()
+	b.pump()
 	b.wg.Wait()
-	b.perms.close()
 	if b.feed != nil {
 		b.feed.Stop()
 	}
+	b.perms.close() // last: a refusal while the feed is stopped is heard at once
 	return nil
 }
 

@@ -2,9 +2,8 @@ package bus_test
 
 import "testing"
 
-func TestWhatOneInvalidatesAllHaveApplied(t *testing.T) {
-	t.Parallel()
-	nodes := fleetOf(t, 2)
+func whatOneInvalidatesAllHaveApplied(t *testing.T, w way) {
+	nodes := w.fleet(t, 2)
 	token := invalidate(t, nodes[0], "user:42")
 	wait(t, token, nodes...)
 	for i, n := range nodes {

@@ -3,43 +3,39 @@ package bus
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/lethe-cache/lethe/internal/commit"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // Bounds of group commit.
 const (
-	lanesMost  = 64       // subjects published to at a time
-	queuedMost = 16 << 20 // bytes of targets waiting to be sent
+	lanesMost  = 64          // subjects published to at a time
+	queuedMost = 16 << 20    // bytes of targets waiting to be sent
+	pacedMost  = time.Second // an event is put off for the sake of the rate
+	pacedEvery = 10 * time.Millisecond
 )
 
-// commits gathers what is invalidated while a publish is under way: it becomes the next event of its subject. An idle lane
-// sends at once.
+// commits gathers what is invalidated while a publish is under way: it becomes the next event of its subject. An idle
+// subject is sent at once.
 type commits struct {
-	mu     sync.Mutex // guards what follows, and the lanes and batches in it
+	mu     sync.Mutex // guards what follows, and the batches in it
 	closed bool
-	lanes  map[string]*lane
-	queued int
-	slots  chan struct{}
+	queue  *commit.Queue[event.Target, voice, *sending]
+	timed  bool // a goroutine waits for a batch to be due
 }
 
-// lane is one subject with something to publish.
-type lane struct{ waiting []*batch }
+type batch = commit.Batch[event.Target, voice, *sending]
 
-// batch is what becomes one event. All in it have the same voice, and none of it was sent yet: an equal target that was may
-// have been applied before this one's change was committed.
-type batch struct {
-	voice   voice
-	targets []event.Target
-	has     map[event.Target]struct{}
-	size    int
-	trace   map[string]string // of the first caller
-	callers int               // who still wait for it
-
-	done  chan struct{} // closed when token and err stand
+// sending is what the callers of a batch wait for.
+type sending struct {
+	trace map[string]string // of the first caller
+	done  chan struct{}     // closed when token and err stand
 	token event.Token
 	err   error
 }
@@ -47,11 +43,22 @@ type batch struct {
 // voice is who says it and why: receivers see it, so events of two are not mixed.
 type voice struct{ actorType, actorID, reason string }
 
+func (c *commits) init(cfg *Config) {
+	q := commit.Config[event.Target]{
+		MaxBatch: event.MaxTargets, MaxQueued: queuedMost, MaxLanes: lanesMost,
+		Rate: float64(cfg.MaxEvents), Burst: cfg.MaxEvents, MaxWait: pacedMost,
+	}
+	if cfg.WidenStorms {
+		q.Widen = event.Widest
+	}
+	c.queue = commit.New[event.Target, voice, *sending](q)
+}
+
 // Invalidate publishes targets, which this node has fenced before. One event a subject and 40 KiB, joined with those of
 // other callers while a publish is under way. ctx bounds the waiting only: what is being sent when it ends may still be
 // stored, what nobody waits for any more is not sent. The token is the highest of the events that carried the targets; an
 // error of sending wraps ErrNotPublished and comes with the token of what was sent. A target with an error of its own: that
-// error, nothing is sent.
+// error, nothing is sent. Over Config.MaxEvents: ErrStorm, which wraps ErrNotPublished, or a wider event.
 func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Token, error) {
 	groups, err := event.Group(targets...)
 	if err != nil || len(groups) == 0 {
@@ -63,25 +70,22 @@ func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Tok
 	trace := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, trace)
 
-	var joined []*batch
-	for _, g := range groups {
-		more, err := b.join(g, v, trace)
-		joined = append(joined, more...)
-		if err != nil {
-			b.leave(joined)
-			return event.Token{}, err
-		}
+	joined, err := b.join(groups, v, trace)
+	if err != nil {
+		return event.Token{}, err
 	}
 	defer b.leave(joined)
+	b.pump()
 	var sum tally
 	for _, batch := range joined {
+		s := batch.Data
 		select {
-		case <-batch.done:
-			sum.add(receipt{token: batch.token}, batch.err)
+		case <-s.done:
+			sum.add(receipt{token: s.token}, s.err)
 		case <-ctx.Done():
 			select { // what is there is told all the same
-			case <-batch.done:
-				sum.add(receipt{token: batch.token}, batch.err)
+			case <-s.done:
+				sum.add(receipt{token: s.token}, s.err)
 			default:
 				sum.add(receipt{}, ctx.Err())
 			}
@@ -91,108 +95,110 @@ func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Tok
 	return token, err
 }
 
-// join puts targets of one subject into batches that are not sent yet.
-func (b *Bus) join(targets []event.Target, v voice, trace map[string]string) ([]*batch, error) {
+// join puts all groups, each of one subject, into batches that are not sent yet, or none of them.
+func (b *Bus) join(groups [][]event.Target, v voice, trace map[string]string) ([]*batch, error) {
 	c := &b.commits
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil, ErrClosed
 	}
-	subject := targets[0].Subject()
-	l, running := c.lanes[subject]
-	if !running {
-		l = &lane{}
-	}
+	now := b.cfg.Now()
 	var joined []*batch
-	for _, t := range targets {
-		at := l.place(t, v)
-		if at == nil {
-			at = &batch{voice: v, has: make(map[event.Target]struct{}), trace: trace, done: make(chan struct{})}
-			l.waiting = append(l.waiting, at)
+	for _, g := range groups {
+		more, err := c.queue.Join(g[0].Subject(), v, g, now)
+		joined = append(joined, more...)
+		for _, at := range more {
+			if at.Data == nil {
+				at.Data = &sending{trace: trace, done: make(chan struct{})}
+			}
 		}
-		if len(joined) == 0 || joined[len(joined)-1] != at {
-			at.callers++
-			joined = append(joined, at)
+		if err != nil {
+			c.queue.Leave(joined)
+			if errors.Is(err, commit.ErrStorm) {
+				b.counts.storms.Add(1)
+				err = ErrStorm
+			}
+			return nil, notPublished(err)
 		}
-		if _, ok := at.has[t]; ok {
-			continue
-		}
-		if c.queued+t.Size() > queuedMost {
-			return joined, notPublished(errors.New("too much is waiting to be sent"))
-		}
-		at.has[t] = struct{}{}
-		at.targets = append(at.targets, t)
-		at.size += t.Size()
-		c.queued += t.Size()
-	}
-	if !running {
-		c.lanes[subject] = l
-		b.wg.Go(func() { b.drive(subject, l) })
 	}
 	return joined, nil
-}
-
-// place finds the batch for t: one that has it, else the last if there is room.
-func (l *lane) place(t event.Target, v voice) *batch {
-	for _, at := range l.waiting {
-		if at.voice != v {
-			continue
-		}
-		if _, ok := at.has[t]; ok {
-			return at
-		}
-	}
-	if n := len(l.waiting); n > 0 {
-		if at := l.waiting[n-1]; at.voice == v && (at.size == 0 || at.size+t.Size() <= event.MaxTargets) {
-			return at
-		}
-	}
-	return nil
 }
 
 // leave says that a caller no longer waits.
 func (b *Bus) leave(joined []*batch) {
 	b.commits.mu.Lock()
 	defer b.commits.mu.Unlock()
-	for _, at := range joined {
-		at.callers--
-	}
+	b.commits.queue.Leave(joined)
 }
 
 func (b *Bus) wanted(at *batch) bool {
 	b.commits.mu.Lock()
 	defer b.commits.mu.Unlock()
-	return at.callers > 0
+	return b.commits.queue.Wanted(at)
 }
 
-// next takes the batch that is sent next; none ends the lane.
-func (b *Bus) next(subject string, l *lane) *batch {
+// pump begins to send what may be sent now, each batch on a goroutine of its own: at most lanesMost of them.
+func (b *Bus) pump() {
 	c := &b.commits
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(l.waiting) == 0 {
-		delete(c.lanes, subject)
-		return nil
+	for {
+		at, due := c.queue.Next(b.moment())
+		if at == nil {
+			b.sleep(due)
+			return
+		}
+		b.wg.Go(func() { b.drive(at) })
 	}
-	at := l.waiting[0]
-	l.waiting = l.waiting[1:]
-	c.queued -= at.size
+}
+
+// drive sends a batch, and those that may be sent because this one has ended.
+func (b *Bus) drive(at *batch) {
+	for at != nil {
+		s := at.Data
+		s.token, s.err = b.sendBatch(at)
+		close(s.done)
+		at = b.sent(at)
+	}
+}
+
+// sent takes the next batch in the place of one that has ended.
+func (b *Bus) sent(last *batch) *batch {
+	c := &b.commits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue.Sent(last)
+	at, due := c.queue.Next(b.moment())
+	b.sleep(due)
 	return at
 }
 
-// drive sends the batches of one lane, one after the other.
-func (b *Bus) drive(subject string, l *lane) {
-	b.commits.slots <- struct{}{}
-	defer func() { <-b.commits.slots }()
-	for {
-		at := b.next(subject, l)
-		if at == nil {
-			return
-		}
-		at.token, at.err = b.sendBatch(at)
-		close(at.done)
+// moment is now; once nothing more comes in it is later than anything is due, so that all get their answer.
+func (b *Bus) moment() int64 {
+	if b.commits.closed {
+		return math.MaxInt64
 	}
+	return b.cfg.Now()
+}
+
+// sleep sees to it that what is due then is sent then; with the lock held.
+func (b *Bus) sleep(due int64) {
+	c := &b.commits
+	if due == 0 || c.timed {
+		return
+	}
+	c.timed = true
+	b.wg.Go(func() {
+		select {
+		case <-time.After(min(time.Duration(due-b.cfg.Now()), pacedEvery)): // another may be due earlier by then
+		case <-b.life.Done():
+		}
+		c.mu.Lock()
+		c.timed = false
+		c.mu.Unlock()
+		b.pump()
+	})
 }
 
 func (b *Bus) sendBatch(at *batch) (event.Token, error) {
@@ -203,14 +209,18 @@ func (b *Bus) sendBatch(at *batch) (event.Token, error) {
 		return event.Token{}, context.Canceled
 	}
 	e := event.Event{
-		ID: event.NewID(), Source: b.cfg.Source, Targets: at.targets, Reason: at.voice.reason,
-		ActorType: at.voice.actorType, ActorID: at.voice.actorID, Extensions: at.trace,
+		ID: event.NewID(), Source: b.cfg.Source, Targets: at.Items, Reason: at.Voice.reason,
+		ActorType: at.Voice.actorType, ActorID: at.Voice.actorID, Extensions: at.Data.trace,
+	}
+	if at.Wide {
+		b.counts.widen("storm")
+		e.Reason = "a storm: more was invalidated than this node may publish one by one"
 	}
 	m, err := event.Encode(b.cfg.Fleet, e)
 	if err != nil {
 		return event.Token{}, err
 	}
-	if !b.cfg.PublishOnly {
+	if !b.cfg.PublishOnly && !at.Wide { // what was widened was not fenced here before it was published
 		b.echoes.add(e.Source, e.ID)
 	}
 	r, err := b.publish(b.life, m, "", func() bool { return b.wanted(at) })
@@ -220,8 +230,9 @@ func (b *Bus) sendBatch(at *batch) (event.Token, error) {
 	return r.token, err
 }
 
-// close lets nothing more in; what waits is answered with ErrClosed when the life of the Bus has ended.
-func (c *commits) close() {
+// closeCommits lets nothing more in; what waits is answered with ErrClosed once the life of the Bus has ended.
+func (b *Bus) closeCommits() {
+	c := &b.commits
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true

@@ -24,12 +24,25 @@ type Config struct {
 	PublishOnly bool
 	// External: the stream is provisioned elsewhere; it is checked, never created or changed.
 	External bool
+	// Consumer follows by a consumer of the node's own, for servers and accounts that allow no RePublish: the stream need not
+	// republish. Each costs the server about 37 KB, and of a stream there are 1,000 at most unless it is told otherwise.
+	Consumer bool
 	// Replicas of a stream that is created; 0 = min(3, servers). An existing stream keeps its own.
 	Replicas int
 	// MaxStaleness is how long after its as-of moment a lease ends; 0 = 10 s, at least 5 s.
 	MaxStaleness time.Duration
+	// MaxEvents is how many events a second Invalidate sends, as many at once after a rest; 0 = 5,000. What is invalidated
+	// over it gathers for up to a second; then it is ErrStorm, or with WidenStorms all that the subject may say.
+	MaxEvents   int
+	WidenStorms bool
 	// Now is the node's one clock: monotonic nanoseconds since its base. Nothing else decides about leases.
 	Now func() int64
+	// Horizon is how long the node may serve what it has without renewing its lease, where that is longer than MaxStaleness;
+	// nil = it is not. It is safe for concurrent use and never shrinks.
+	Horizon func() time.Duration
+	// Greet tells the others of this node. It is called on each new connection before anything may be stored, and publishes
+	// on lethe.v1.ctl.<fleet>.presence.<Name>; nil = nothing is told.
+	Greet func()
 	// Logger is not nil.
 	Logger *slog.Logger
 	// Handler is told what arrives.
@@ -80,6 +93,10 @@ func (c *Config) validate() error {
 	need(c.Replicas >= 0 && c.Replicas <= 5, "Replicas is not between 0 and 5")
 	if err := event.CheckFleet(c.Fleet); err != nil {
 		errs = append(errs, err)
+	}
+	need(c.MaxEvents >= 0, "MaxEvents is negative")
+	if c.MaxEvents == 0 {
+		c.MaxEvents = 5000
 	}
 	if c.MaxStaleness == 0 {
 		c.MaxStaleness = 10 * tick

@@ -10,7 +10,7 @@ import (
 
 // counts are for Status.
 type counts struct {
-	forged, foreign, overflows, published atomic.Uint64
+	forged, foreign, overflows, published, storms atomic.Uint64
 
 	mu                        sync.Mutex // guards what follows
 	resets, rejected, widened map[string]uint64
@@ -35,6 +35,12 @@ func (c *counts) judge(r *event.Received) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rejected, c.widened = bump(c.rejected, r.Rejected), bump(c.widened, r.Widened)
+}
+
+func (c *counts) widen(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.widened = bump(c.widened, reason)
 }
 
 func (c *counts) reset(cause string) {

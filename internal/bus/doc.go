@@ -2,7 +2,8 @@
 //
 // A fleet has one JetStream stream. Publishing appends to it; the server republishes each stored message to a plain subject,
 // where a node hears it by one subscription, without a consumer. That feed is at-most-once; a cursor (package cursor) makes
-// it complete, by batched Direct Get, and a lease says for how long that is proven.
+// it complete, by batched Direct Get, and a lease says for how long that is proven. Where a stream may not republish, a push
+// consumer of the node's own takes the place of the subscription, behind the same cursor.
 //
 //	b, err := bus.Open(ctx, bus.Config{Conn: nc, Fleet: "shop", Source: "/lethe/shop/n1", Now: now, Logger: log, Handler: node})
 //	err = b.Ready(ctx)
@@ -20,7 +21,9 @@
 //   - messages held beyond a hole, the backlog, remembered timestamps: see package cursor
 //   - goroutines: the loop; one each to ping, ask, fetch and tick; 64 subjects published to at a time, the others wait; 16 a
 //     call of Publish; one for each repeated publish that needs a tick
+//   - a feed by consumer: one goroutine that watches it, 16 flow-control answers waiting, 1 s to remove it at Close
 //   - targets waiting to be sent: 16 MiB, beyond it Invalidate fails; of one event 40 KiB, beyond it there are several
+//   - events a second of Invalidate: Config.MaxEvents; beyond it they are put off for up to 1 s, then refused or widened
 //   - one publish: 5 s with all its attempts, 2 s an attempt, 1 s without a connection; then it has failed
 //   - echoes: 4,096 own events remembered; the oldest out, and then applied like anyone's
 //   - log lines about bad events: one a source and minute, 256 sources

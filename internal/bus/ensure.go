@@ -20,6 +20,9 @@ type EnsureOptions struct {
 	Replicas int    // of a stream that is created; 0 = min(3, servers)
 	Memory   bool   // a stream that is created is kept in memory: gone with its servers
 	Seen     uint64 // highest sequence ever seen: a stream that is created begins above it
+	Consumer bool   // nodes follow by consumers: the stream need not republish what it stores
+
+	deaf bool // who asks follows nothing: a stream that is there need not republish either
 }
 
 // newEpoch names a stream for good: 80 random bits, lower-case letters and digits.
@@ -39,12 +42,19 @@ func Ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions) (
 }
 
 func ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, ask requester) (StreamInfo, error) {
-	info, err := inspect(ctx, nc, fleet, ask)
+	look := func() (StreamInfo, error) {
+		s, err := inspect(ctx, nc, fleet, ask)
+		if o.Consumer || o.deaf {
+			s = s.silent()
+		}
+		return s, err
+	}
+	info, err := look()
 	if errors.Is(err, ErrNoStream) {
 		if err := create(ctx, nc, fleet, o, ask); err != nil {
 			return StreamInfo{}, err
 		}
-		info, err = inspect(ctx, nc, fleet, ask)
+		info, err = look()
 	}
 	if err != nil {
 		return StreamInfo{}, err
@@ -61,7 +71,7 @@ func ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 		if err := manage(ctx, nc, "UPDATE", changed, ask); err != nil {
 			return info, err
 		}
-		if info, err = inspect(ctx, nc, fleet, ask); err != nil {
+		if info, err = look(); err != nil {
 			return StreamInfo{}, err
 		}
 	}
@@ -71,7 +81,7 @@ func ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 // create makes a new stream. Its numbers begin above all that were ever seen, so that no token of an earlier one is
 // mistaken for one of this. Losing the race to create it is as good as winning.
 func create(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, ask requester) error {
-	cfg := newStream(fleet, newEpoch())
+	cfg := newStream(fleet, newEpoch(), !o.Consumer)
 	cfg.FirstSeq = max(o.Seen+1, uint64(time.Now().UnixMilli()))
 	if o.Memory {
 		cfg.Storage = jetstream.MemoryStorage
@@ -84,8 +94,13 @@ func create(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 		}
 	}
 	var err error
-	for _, cfg.Replicas = range sizes {
-		err = manage(ctx, nc, "CREATE", cfg, ask)
+	try := func() error { return manage(ctx, nc, "CREATE", cfg, ask) }
+	for i := range sizes {
+		if cfg.Replicas = sizes[i]; i == 0 {
+			err = assembled(ctx, try)
+		} else {
+			err = try()
+		}
 		var no *jetstream.APIError
 		switch {
 		case !errors.As(err, &no):
@@ -97,6 +112,31 @@ func create(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 		}
 	}
 	return err
+}
+
+// assembleFor is how long a cluster that is too small for so many replicas may take to assemble before fewer are made do with: a
+// stream that begins with two keeps two, and stands still with the first server that fails.
+const (
+	assembleFor   = 2 * time.Second
+	assembleEvery = 200 * time.Millisecond
+)
+
+// assembled repeats try while there are too few servers.
+func assembled(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, assembleFor)
+	defer cancel()
+	for {
+		err := try()
+		var no *jetstream.APIError
+		if !errors.As(err, &no) || no.ErrorCode != errInsufficientPeers && no.ErrorCode != errNoPeers {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(assembleEvery):
+		}
+	}
 }
 
 // Error codes of the server that the client does not name: too few servers for so many replicas.

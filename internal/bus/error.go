@@ -12,6 +12,7 @@ var (
 	ErrClosed       = errors.New("lethe: closed")
 	ErrNotReady     = errors.New("lethe: not ready")
 	ErrNotPublished = errors.New("lethe: not published")
+	ErrStorm        = errors.New("lethe: more events a second than Config.MaxEvents allows; invalidate many keys in one call, a tag or the function, or raise it")
 )
 
 // Refusal is the server's no to a publish: trying again as it is does not help.
@@ -31,6 +32,7 @@ const (
 	areaStream
 	areaTick
 	areaFetch
+	areaPresence
 	areas
 )
 

@@ -55,18 +55,17 @@ func (f *faulty) release() {
 }
 
 // faultyPair is a node that publishes and one with a bad feed.
-func faultyPair(t *testing.T) (good, bad *node, f *faulty) {
+func (w way) faultyPair(t *testing.T) (good, bad *node, f *faulty) {
 	t.Helper()
 	srv := serve(t)
 	f = &faulty{}
-	good, bad = open(t, connect(t, srv)), open(t, connect(t, srv), f.wrap)
+	good, bad = w.open(t, connect(t, srv)), w.open(t, connect(t, srv), f.wrap)
 	ready(t, good, bad)
 	return good, bad, f
 }
 
-func TestASingleLostMessageIsFetched(t *testing.T) {
-	t.Parallel()
-	good, bad, f := faultyPair(t)
+func aSingleLostMessageIsFetched(t *testing.T, w way) {
+	good, bad, f := w.faultyPair(t)
 	lost := 0
 	f.with(func(a bus.Arrival) []bus.Arrival {
 		if lost == 0 {
@@ -86,9 +85,8 @@ func TestASingleLostMessageIsFetched(t *testing.T) {
 	}
 }
 
-func TestALostTailIsFetchedWithoutAnyFurtherEvent(t *testing.T) {
-	t.Parallel()
-	good, bad, f := faultyPair(t)
+func aLostTailIsFetchedWithoutAnyFurtherEvent(t *testing.T, w way) {
+	good, bad, f := w.faultyPair(t)
 	f.with(func(bus.Arrival) []bus.Arrival { return nil }) // and from now on the feed is dead
 	token := invalidate(t, good, "a:1")
 	wait(t, token, bad)
@@ -98,9 +96,8 @@ func TestALostTailIsFetchedWithoutAnyFurtherEvent(t *testing.T) {
 	eventually(t, "a lease although the live feed is dead", bad.leased)
 }
 
-func TestRepeatedReorderedAndDelayedMessagesHeal(t *testing.T) {
-	t.Parallel()
-	good, bad, f := faultyPair(t)
+func repeatedReorderedAndDelayedMessagesHeal(t *testing.T, w way) {
+	good, bad, f := w.faultyPair(t)
 	n := 0
 	f.with(func(a bus.Arrival) []bus.Arrival {
 		n++
@@ -136,9 +133,8 @@ func TestRepeatedReorderedAndDelayedMessagesHeal(t *testing.T) {
 	}
 }
 
-func TestAFullQueueIsAHoleAndNotAReset(t *testing.T) {
-	t.Parallel()
-	good, bad, f := faultyPair(t)
+func aFullQueueIsAHoleAndNotAReset(t *testing.T, w way) {
+	good, bad, f := w.faultyPair(t)
 	stop := make(chan struct{})
 	bad.mu.Lock() // its Handler hangs
 	go func() {

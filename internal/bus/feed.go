@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 
@@ -14,6 +15,9 @@ import (
 type Feed interface {
 	// Start begins to deliver. deliver never blocks and may be called from several goroutines.
 	Start(deliver func(Arrival)) error
+	// Arm makes the Feed hear on the present connection: what is stored after the round trip that follows it will be
+	// delivered, unless it is lost. It is called before each Ping of the cursor; an error is why the Feed is deaf.
+	Arm(ctx context.Context) error
 	// Mark is a number of arrival that no message exceeds which had reached this process when Mark was called.
 	Mark() uint64
 	// Stop ends it. A delivery under way may still end after Stop has returned.
@@ -22,6 +26,8 @@ type Feed interface {
 
 // Arrival is one message of a Feed.
 type Arrival struct {
+	Stamp   Stamp // what the server says of it, by whatever way this Feed is told; no Sequence = nothing
+	Foreign bool  // it is not of the fleet's stream: counted, and that is all
 	Subject string
 	Header  nats.Header
 	Data    []byte
@@ -33,6 +39,7 @@ type Arrival struct {
 // republished is the Feed of what the server republishes: one plain subscription, which costs the server no consumer.
 type republished struct {
 	nc      *nats.Conn
+	stream  string
 	subject string
 	now     func() int64
 	number  atomic.Uint64
@@ -40,14 +47,18 @@ type republished struct {
 }
 
 func newRepublished(cfg *Config) *republished {
-	return &republished{nc: cfg.Conn, subject: event.LiveSubject(cfg.Fleet, ">"), now: cfg.Now}
+	return &republished{
+		nc: cfg.Conn, stream: event.StreamName(cfg.Fleet), subject: event.LiveSubject(cfg.Fleet, ">"), now: cfg.Now,
+	}
 }
 
 func (r *republished) Start(deliver func(Arrival)) error {
 	sub, err := r.nc.Subscribe(r.subject, func(m *nats.Msg) {
+		at, conn := r.now(), connNumber(r.nc)
+		s := ReadStamp(m.Header)
 		deliver(Arrival{
-			Subject: m.Subject, Header: m.Header, Data: m.Data,
-			At: r.now(), Conn: connNumber(r.nc), Number: r.number.Add(1),
+			Stamp: s, Foreign: s.Stream != "" && s.Stream != r.stream, Subject: m.Subject, Header: m.Header, Data: m.Data,
+			At: at, Conn: conn, Number: r.number.Add(1),
 		})
 	})
 	if err != nil {
@@ -57,17 +68,26 @@ func (r *republished) Start(deliver func(Arrival)) error {
 	return nil
 }
 
+// Arm has nothing to do: the client subscribes anew on every connection before it sends anything else.
+func (r *republished) Arm(context.Context) error { return nil }
+
 // Mark counts what was delivered and what waits to be. The order matters: read the other way round, a message that is
 // delivered in between would count nowhere.
 func (r *republished) Mark() uint64 {
-	pending, _, err := r.sub.Pending()
-	if err != nil {
-		pending = 0
-	}
-	return r.number.Load() + uint64(max(pending, 0))
+	rest := waiting(r.sub)
+	return r.number.Load() + rest
 }
 
 func (r *republished) Stop() { _ = r.sub.Unsubscribe() }
+
+// waiting counts what the client has got for a subscription and its callback has not dealt with yet.
+func waiting(sub *nats.Subscription) uint64 {
+	pending, _, err := sub.Pending()
+	if err != nil {
+		return 0
+	}
+	return uint64(max(pending, 0))
+}
 
 // connNumber counts connections from 1. The client raises it before the new connection delivers anything.
 func connNumber(nc *nats.Conn) uint64 { return nc.Stats().Reconnects + 1 }

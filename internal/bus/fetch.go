@@ -26,18 +26,18 @@ func (b *Bus) fetch(ctx context.Context, a cursor.Action) {
 		l := &b.loop
 		ms := make([]cursor.Message, 0, len(found))
 		for _, m := range found {
-			s := readStamp(m.Header)
+			s := ReadStamp(m.Header)
 			b.forged(s, m.Header)
-			if s.stream != b.stream || s.seq == 0 {
+			if s.Stream != b.stream || s.Sequence == 0 {
 				break // not an answer to what was asked
 			}
-			at := cursor.Message{Seq: s.seq, Time: s.time.UnixNano()}
+			at := cursor.Message{Seq: s.Sequence, Time: s.Time.UnixNano()}
 			ms = append(ms, at)
 			if l.follower.Seen(at) {
 				continue
 			}
-			if lost := b.apply(s, s.subject, m.Header, m.Data, false); lost != "" {
-				b.do(l.follower.Lost(s.seq, lost == l.lost, now))
+			if lost := b.apply(s, s.Subject, m.Header, m.Data, false); lost != "" {
+				b.do(l.follower.Lost(s.Sequence, lost == l.lost, now))
 			}
 		}
 		b.do(l.follower.Fetched(a.ID, ms, err == nil, b.cfg.Now()))

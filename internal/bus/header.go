@@ -17,12 +17,23 @@ const (
 	headerTime     = "Nats-Time-Stamp"
 )
 
-// stamp is what the server says of a stored message.
-type stamp struct {
-	stream, subject string
-	seq             uint64 // 0 = it says nothing
-	time            time.Time
-	forged          bool // somebody else says something of the kind as well
+// Stamp is what the server says of a stored message.
+type Stamp struct {
+	Stream, Subject string    // where it is stored, and under which subject it was published
+	Sequence        uint64    // 0 = the server says nothing
+	Time            time.Time // when it was stored, by the server's clock
+	Forged          bool      // its publisher says something of the kind as well; that is never believed
+}
+
+// ReadStamp reads what the server has put into the headers of a message that came by RePublish or Direct Get.
+func ReadStamp(h nats.Header) Stamp {
+	s := Stamp{Stream: last(h, headerStream), Subject: last(h, headerSubject), Forged: forged(h, 1)}
+	seq, err := strconv.ParseUint(last(h, headerSequence), 10, 64)
+	at, err2 := time.Parse(time.RFC3339Nano, last(h, headerTime))
+	if err == nil && err2 == nil && s.Stream != "" && s.Subject != "" {
+		s.Sequence, s.Time = seq, at
+	}
+	return s
 }
 
 func last(h nats.Header, key string) string {
@@ -32,29 +43,20 @@ func last(h nats.Header, key string) string {
 	return ""
 }
 
-func readStamp(h nats.Header) stamp {
-	s := stamp{stream: last(h, headerStream), subject: last(h, headerSubject), forged: forged(h)}
-	seq, err := strconv.ParseUint(last(h, headerSequence), 10, 64)
-	at, err2 := time.Parse(time.RFC3339Nano, last(h, headerTime))
-	if err == nil && err2 == nil && s.stream != "" && s.subject != "" {
-		s.seq, s.time = seq, at
-	}
-	return s
-}
-
-func forged(h nats.Header) bool {
+// forged says whether h has more of the server's headers than the server itself has set of each.
+func forged(h nats.Header, own int) bool {
 	for key, values := range h {
 		switch key {
 		case headerStream, headerSubject, headerSequence, headerTime:
-			if len(values) > 1 {
+			if len(values) > own {
 				return true
 			}
 		default:
 			if len(key) < 5 || !strings.EqualFold(key[:5], "Nats-") {
 				continue
 			}
-			for _, own := range [...]string{headerStream, headerSubject, headerSequence, headerTime} {
-				if strings.EqualFold(key, own) {
+			for _, name := range [...]string{headerStream, headerSubject, headerSequence, headerTime} {
+				if strings.EqualFold(key, name) {
 					return true
 				}
 			}

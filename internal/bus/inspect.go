@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +26,24 @@ type StreamInfo struct {
 	First, Last uint64
 	LastTime    time.Time // of Last; zero when there is none
 	Created     time.Time
+	Now         time.Time     // of the server that answered
+	Horizon     time.Duration // the longest that a node of the fleet may serve without renewing its lease
 	Config      jetstream.StreamConfig
 	State       jetstream.StreamState
 	Cluster     *jetstream.ClusterInfo
 	Problems    []Problem // what is not as it has to be
+}
+
+// byLeader says whether the answer is the leader's. A server that only follows answers from its own store, too, for ten seconds
+// after it was started and while it believes that nobody leads. It does not list itself among the replicas; so it lists the
+// leader there, or names none.
+func (s StreamInfo) byLeader() bool {
+	if s.Cluster == nil {
+		return true
+	}
+	return s.Cluster.Leader != "" && !slices.ContainsFunc(s.Cluster.Replicas, func(p *jetstream.PeerInfo) bool {
+		return p.Name == s.Cluster.Leader
+	})
 }
 
 // Fatal returns an error naming every field that keeps the fleet from working, nil if there is none.
@@ -90,7 +105,7 @@ func inspect(ctx context.Context, nc *nats.Conn, fleet string, ask requester) (S
 	s := StreamInfo{
 		Name: name, Epoch: body.Config.Metadata[metadataEpoch], Server: nc.ConnectedServerVersion(),
 		First: body.State.FirstSeq, Last: body.State.LastSeq, LastTime: body.State.LastTime,
-		Created: body.Created, Config: body.Config, State: body.State, Cluster: body.Cluster,
+		Created: body.Created, Now: body.TimeStamp, Horizon: horizonOf(body.Config.Metadata), Config: body.Config, State: body.State, Cluster: body.Cluster,
 	}
 	if s.First > s.Last {
 		s.LastTime = time.Time{}

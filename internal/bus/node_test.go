@@ -272,13 +272,7 @@ func connect(t *testing.T, srv *embedded.Server) *nats.Conn {
 // fleetOf opens n ready nodes on one server.
 func fleetOf(t *testing.T, n int) []*node {
 	t.Helper()
-	srv := serve(t)
-	nodes := make([]*node, n)
-	for i := range nodes {
-		nodes[i] = open(t, connect(t, srv))
-	}
-	ready(t, nodes...)
-	return nodes
+	return republished.fleet(t, n)
 }
 
 func tag(i int) string { return fmt.Sprintf("item:%d", i) }

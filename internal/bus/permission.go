@@ -17,6 +17,8 @@ type permissions struct {
 	closed  bool
 	waiting map[*attempt]struct{}
 	denied  func(subject string, err error) // of a subscription
+
+	forbidden func(subject string, err error) // of a publish
 }
 
 // attempt is a request under way.
@@ -69,6 +71,9 @@ func (p *permissions) hear(err error) {
 		if a.subject == subject {
 			a.cancel(no)
 		}
+	}
+	if p.forbidden != nil {
+		p.forbidden(subject, no)
 	}
 }
 

@@ -142,11 +142,14 @@ func TestBadConfigIsRefusedWhole(t *testing.T) {
 }
 
 // guarded is a server on which user may do what the permissions say.
-func guarded(t *testing.T, perms *server.Permissions) (admin, user *nats.Conn) {
+func guarded(t *testing.T, perms *server.Permissions, change ...func(*server.Options)) (admin, user *nats.Conn) {
 	t.Helper()
 	opts := &server.Options{
 		JetStream: true, StoreDir: t.TempDir(), DontListen: true, NoSigs: true, NoLog: true,
 		Users: []*server.User{{Username: "admin", Password: "a"}, {Username: "user", Password: "u", Permissions: perms}},
+	}
+	for _, c := range change {
+		c(opts)
 	}
 	srv, err := server.NewServer(opts)
 	if err != nil {

@@ -33,5 +33,5 @@ func (b *Bus) ready(lease int64, epoch string) bool {
 	if b.cfg.PublishOnly {
 		return epoch != "" && b.nc.IsConnected()
 	}
-	return lease > b.cfg.Now() && b.why.get(areaFeed) == nil
+	return lease > b.cfg.Now() && b.why.get(areaFeed) == nil && !b.horizon.muted.Load()
 }

@@ -44,16 +44,16 @@ func serves(t *testing.T, nodes ...*node) {
 	}
 }
 
-func TestARestartedServerKeepsItsStreamAndNothingIsMissed(t *testing.T) {
-	t.Parallel()
+func aRestartedServerKeepsItsStreamAndNothingIsMissed(t *testing.T, w way) {
 	srv := serverOnTCP(t, t.TempDir())
-	a, b := open(t, dial(t, srv.URL())), open(t, dial(t, srv.URL()))
+	a, b := w.open(t, dial(t, srv.URL())), w.open(t, dial(t, srv.URL()))
 	ready(t, a, b)
 	epoch := a.Status().Epoch
 	invalidate(t, a, "a:1")
 	srv.stop()
 	srv.start()
 	serves(t, a, b)
+	comesLive(t, a, b)
 	if got := b.Status().Epoch; got != epoch {
 		t.Errorf("epoch %s, was %s", got, epoch)
 	}
@@ -62,20 +62,20 @@ func TestARestartedServerKeepsItsStreamAndNothingIsMissed(t *testing.T) {
 	}
 }
 
-func TestAMemoryStreamThatIsGoneWithItsServerIsANewEpoch(t *testing.T) {
-	t.Parallel()
+func aMemoryStreamThatIsGoneWithItsServerIsANewEpoch(t *testing.T, w way) {
 	srv := serverOnTCP(t, "")
 	admin := dial(t, srv.URL())
-	if _, err := bus.Ensure(t.Context(), admin, fleet, bus.EnsureOptions{Memory: true}); err != nil {
+	if _, err := bus.Ensure(t.Context(), admin, fleet, bus.EnsureOptions{Memory: true, Consumer: w.consumer()}); err != nil {
 		t.Fatal(err)
 	}
-	a, b := open(t, dial(t, srv.URL())), open(t, dial(t, srv.URL()))
+	a, b := w.open(t, dial(t, srv.URL())), w.open(t, dial(t, srv.URL()))
 	ready(t, a, b)
 	before := invalidate(t, a, "a:1")
 	fences := b.fenced()
 	srv.stop()
 	srv.start()
 	serves(t, a, b)
+	comesLive(t, a, b)
 	if s := b.Status(); s.Epoch == before.Epoch() || s.Resets["epoch"] == 0 || b.fenced() < fences+2 {
 		t.Errorf("epoch %s after %s, resets %v, %d fences more", s.Epoch, before.Epoch(), s.Resets, b.fenced()-fences)
 	}
@@ -85,9 +85,8 @@ func TestAMemoryStreamThatIsGoneWithItsServerIsANewEpoch(t *testing.T) {
 	wait(t, before, a, b) // of an epoch that is gone: past, once a lease says so
 }
 
-func TestAStreamThatIsDeletedIsMadeAnew(t *testing.T) {
-	t.Parallel()
-	nodes := fleetOf(t, 2)
+func aStreamThatIsDeletedIsMadeAnew(t *testing.T, w way) {
+	nodes := w.fleet(t, 2)
 	before := invalidate(t, nodes[0], "a:1")
 	if err := jets(t, nodes[0].nc).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
 		t.Fatal(err)
@@ -102,20 +101,23 @@ func TestAStreamThatIsDeletedIsMadeAnew(t *testing.T) {
 		}
 	}
 	serves(t, nodes...)
+	comesLive(t, nodes[0], nodes[1])
 	if at := nodes[1].Position(); at.Epoch() == before.Epoch() || at.Sequence() <= before.Sequence() {
 		t.Errorf("position %s after %s", at, before)
 	}
 }
 
 // external makes a stream as an operator would, with changes.
-func external(t *testing.T, nc *nats.Conn, change func(*jetstream.StreamConfig)) jetstream.Stream {
+func external(t *testing.T, nc *nats.Conn, change ...func(*jetstream.StreamConfig)) jetstream.Stream {
 	t.Helper()
 	cfg := jetstream.StreamConfig{
 		Name: event.StreamName(fleet), Subjects: []string{event.LogSubject(fleet, ">")},
 		RePublish:   &jetstream.RePublish{Source: event.LogSubject(fleet, ">"), Destination: event.LiveSubject(fleet, ">")},
 		AllowDirect: true, DenyDelete: true, DenyPurge: true, Metadata: map[string]string{"lethe-epoch": "ops1"},
 	}
-	change(&cfg)
+	for _, c := range change {
+		c(&cfg)
+	}
 	s, err := jets(t, nc).CreateStream(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -125,13 +127,12 @@ func external(t *testing.T, nc *nats.Conn, change func(*jetstream.StreamConfig))
 
 func asExternal(c *bus.Config) { c.External = true }
 
-func TestAPurgedExternalStreamHealsOrResets(t *testing.T) {
-	t.Parallel()
+func aPurgedExternalStreamHealsOrResets(t *testing.T, w way) {
 	srv := serve(t)
 	admin := connect(t, srv)
-	s := external(t, admin, func(c *jetstream.StreamConfig) { c.DenyPurge = false })
+	s := external(t, admin, w.stream, func(c *jetstream.StreamConfig) { c.DenyPurge = false })
 	f := &faulty{}
-	a, b := open(t, connect(t, srv), asExternal), open(t, connect(t, srv), asExternal, f.wrap)
+	a, b := w.open(t, connect(t, srv), asExternal), w.open(t, connect(t, srv), asExternal, f.wrap)
 	ready(t, a, b)
 	f.with(func(bus.Arrival) []bus.Arrival { return nil })
 	fences := b.fenced()
@@ -144,12 +145,11 @@ func TestAPurgedExternalStreamHealsOrResets(t *testing.T) {
 	serves(t, a, b)
 }
 
-func TestATruncatedHeadIsAReset(t *testing.T) {
-	t.Parallel()
+func aTruncatedHeadIsAReset(t *testing.T, w way) {
 	srv := serve(t)
-	external(t, connect(t, srv), func(c *jetstream.StreamConfig) { c.MaxMsgs = 3 })
+	external(t, connect(t, srv), w.stream, func(c *jetstream.StreamConfig) { c.MaxMsgs = 3 })
 	f := &faulty{}
-	a, b := open(t, connect(t, srv), asExternal), open(t, connect(t, srv), asExternal, f.wrap)
+	a, b := w.open(t, connect(t, srv), asExternal), w.open(t, connect(t, srv), asExternal, f.wrap)
 	ready(t, a, b)
 	f.with(func(bus.Arrival) []bus.Arrival { return nil })
 	for i := range 20 {
@@ -160,11 +160,10 @@ func TestATruncatedHeadIsAReset(t *testing.T) {
 	serves(t, a, b)
 }
 
-func TestAnOlderStoreThatGivesNumbersAnewIsAReset(t *testing.T) {
-	t.Parallel()
+func anOlderStoreThatGivesNumbersAnewIsAReset(t *testing.T, w way) {
 	dir, backup := t.TempDir(), t.TempDir()
 	srv := serverOnTCP(t, dir)
-	a, b := open(t, dial(t, srv.URL())), open(t, dial(t, srv.URL()))
+	a, b := w.open(t, dial(t, srv.URL())), w.open(t, dial(t, srv.URL()))
 	ready(t, a, b)
 	invalidate(t, a, "a:1")
 	srv.stop()
@@ -189,6 +188,7 @@ func TestAnOlderStoreThatGivesNumbersAnewIsAReset(t *testing.T) {
 		return true
 	})
 	serves(t, a, b)
+	comesLive(t, a, b)
 	if at := b.Position(); at.Epoch() != lost.Epoch() {
 		t.Errorf("epoch %s, was %s: the test is about one epoch", at.Epoch(), lost.Epoch())
 	}
@@ -234,10 +234,9 @@ func TestWhatFailedWhileTheServerWasDownIsNotSentLater(t *testing.T) {
 	}
 }
 
-func TestALeaseEndsWithItsServer(t *testing.T) {
-	t.Parallel()
+func aLeaseEndsWithItsServer(t *testing.T, w way) {
 	srv := serverOnTCP(t, t.TempDir())
-	n := open(t, dial(t, srv.URL()), func(c *bus.Config) { c.MaxStaleness = 5 * time.Second })
+	n := w.open(t, dial(t, srv.URL()), func(c *bus.Config) { c.MaxStaleness = 5 * time.Second })
 	ready(t, n)
 	srv.stop()
 	eventually(t, "the lease ends", func() bool { return !n.leased() })

@@ -24,6 +24,7 @@ type Status struct {
 	LeaseEnd     int64         // on the clock of Config.Now; 0 = no lease
 	LeaseAge     time.Duration // since the lease's as-of moment; 0 = no lease
 	GapsHealed   uint64
+	Horizon      time.Duration     // the fleet's longest serve horizon, as last seen; 0 = not yet
 	Resets       map[string]uint64 // by cause; the start is one
 	Rejected     map[string]uint64 // events or parts of them refused, by reason
 	Widened      map[string]uint64 // events taken for more than they say, by reason
@@ -31,6 +32,7 @@ type Status struct {
 	Foreign      uint64            // live messages of another stream
 	Published    uint64            // events acknowledged
 	Overflows    uint64            // times the queue of arrivals was full
+	Storms       uint64            // calls of Invalidate refused because of Config.MaxEvents
 	Err          error             // what is wrong at the moment; nil = nothing known
 }
 
@@ -39,8 +41,8 @@ func (b *Bus) Status() Status {
 	v, now := b.board.look(), b.cfg.Now()
 	s := Status{
 		State: Starting, Epoch: v.Epoch, Cursor: v.Cursor, Last: v.Known, LeaseEnd: v.End, GapsHealed: v.Healed,
-		Forged: b.counts.forged.Load(), Foreign: b.counts.foreign.Load(),
-		Published: b.counts.published.Load(), Overflows: b.counts.overflows.Load(), Err: b.why.all(),
+		Horizon: b.Horizon(), Forged: b.counts.forged.Load(), Foreign: b.counts.foreign.Load(),
+		Published: b.counts.published.Load(), Overflows: b.counts.overflows.Load(), Storms: b.counts.storms.Load(), Err: b.why.all(),
 	}
 	b.counts.maps(&s)
 	switch {

@@ -23,8 +23,9 @@ const (
 	streamMsgSize    = event.MaxSize + 16<<10 // with the server's headers
 )
 
-func newStream(fleet, epoch string) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
+// newStream is the stream as it has to be. Without republish it is one whose nodes follow by a consumer.
+func newStream(fleet, epoch string, republish bool) jetstream.StreamConfig {
+	cfg := jetstream.StreamConfig{
 		Name:        event.StreamName(fleet),
 		Description: "what the fleet " + fleet + " has to forget",
 		Subjects:    []string{event.LogSubject(fleet, ">")},
@@ -37,9 +38,12 @@ func newStream(fleet, epoch string) jetstream.StreamConfig {
 		MaxMsgSize:  streamMsgSize,
 		Duplicates:  streamDuplicates,
 		AllowDirect: true, DenyDelete: true, DenyPurge: true,
-		RePublish: &jetstream.RePublish{Source: event.LogSubject(fleet, ">"), Destination: event.LiveSubject(fleet, ">")},
-		Metadata:  map[string]string{metadataEpoch: epoch},
+		Metadata: map[string]string{metadataEpoch: epoch},
 	}
+	if republish {
+		cfg.RePublish = &jetstream.RePublish{Source: event.LogSubject(fleet, ">"), Destination: event.LiveSubject(fleet, ">")}
+	}
+	return cfg
 }
 
 // Problem is a field of a stream's configuration that is not as it has to be.
@@ -55,7 +59,7 @@ func (p Problem) String() string {
 
 // problems compares what is with what has to be. Those without a fix can't be changed on an existing stream.
 func problems(is jetstream.StreamConfig, fleet string) []Problem {
-	want := newStream(fleet, "")
+	want := newStream(fleet, "", true)
 	var found []Problem
 	need := func(ok bool, p Problem) {
 		if !ok {
@@ -68,7 +72,7 @@ func problems(is jetstream.StreamConfig, fleet string) []Problem {
 	})
 	rp := is.RePublish
 	need(rp != nil && *rp == *want.RePublish, Problem{
-		Field: "republish", Is: republishText(rp), Want: republishText(want.RePublish), Fatal: true,
+		Field: fieldRepublish, Is: republishText(rp), Want: republishText(want.RePublish) + " (or let every node follow by an ordered consumer)", Fatal: true,
 		fix: func(c *jetstream.StreamConfig) { c.RePublish = want.RePublish },
 	})
 	need(is.Metadata[metadataEpoch] != "", Problem{
@@ -113,6 +117,18 @@ func problems(is jetstream.StreamConfig, fleet string) []Problem {
 	})
 	return found
 }
+
+// fieldRepublish is the one field that not all need.
+const fieldRepublish = "republish"
+
+// silent is s for those who follow by consumers, or nothing: it need not republish. One that does is as good.
+func (s StreamInfo) silent() StreamInfo {
+	s.Problems = slices.DeleteFunc(slices.Clone(s.Problems), func(p Problem) bool { return p.Field == fieldRepublish })
+	return s
+}
+
+// republish says whether this bus follows what the stream republishes.
+func (c *Config) republish() bool { return !c.Consumer && !c.PublishOnly }
 
 func republishText(r *jetstream.RePublish) string {
 	if r == nil {

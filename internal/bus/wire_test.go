@@ -32,9 +32,8 @@ func raw(tag string) []byte {
 		`"datacontenttype":"application/json","data":{"targets":[{"tag":%q}]}}`, tag)
 }
 
-func TestAProgramThatOnlyKnowsNATSIsApplied(t *testing.T) {
-	t.Parallel()
-	nodes := fleetOf(t, 2)
+func aProgramThatOnlyKnowsNATSIsApplied(t *testing.T, w way) {
+	nodes := w.fleet(t, 2)
 	publishRaw(t, nodes[0].nc, &nats.Msg{Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:42")})
 	publishRaw(t, nodes[0].nc, &nats.Msg{Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:43")}) // the same id
 	for _, n := range nodes {
@@ -42,9 +41,8 @@ func TestAProgramThatOnlyKnowsNATSIsApplied(t *testing.T) {
 	}
 }
 
-func TestForgedServerHeadersAreIgnoredAndCounted(t *testing.T) {
-	t.Parallel()
-	nodes := fleetOf(t, 2)
+func forgedServerHeadersAreIgnoredAndCounted(t *testing.T, w way) {
+	nodes := w.fleet(t, 2)
 	before := nodes[1].Position()
 	publishRaw(t, nodes[0].nc, &nats.Msg{
 		Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:42"),
@@ -63,9 +61,8 @@ func TestForgedServerHeadersAreIgnoredAndCounted(t *testing.T) {
 	}
 }
 
-func TestForgedHeadersOfAFetchedMessageAreIgnored(t *testing.T) {
-	t.Parallel()
-	good, bad, f := faultyPair(t)
+func forgedHeadersOfAFetchedMessageAreIgnored(t *testing.T, w way) {
+	good, bad, f := w.faultyPair(t)
 	f.with(func(bus.Arrival) []bus.Arrival { return nil })
 	publishRaw(t, good.nc, &nats.Msg{
 		Subject: event.LogSubject(fleet, "tag.user"), Data: raw("user:42"),
@@ -91,6 +88,23 @@ func TestALiveMessageWithoutServerHeadersIsAppliedAndMovesNothing(t *testing.T) 
 	serves(t, n)
 }
 
+// A request's answer goes where the one who asks says, with the server's rights.
+func TestAStoredMessageSaysNoMoreOnAnotherLiveSubject(t *testing.T) {
+	t.Parallel()
+	n := fleetOf(t, 1)[0]
+	token := invalidate(t, n, "user:42")
+	wait(t, token, n)
+	publishRaw(t, n.nc, &nats.Msg{
+		Subject: "$JS.API.DIRECT.GET." + event.StreamName(fleet), Reply: event.LiveSubject(fleet, "all"),
+		Data: fmt.Appendf(nil, `{"seq":%d}`, token.Sequence()),
+	})
+	eventually(t, "it is heard again", func() bool { return n.forgot("user:42") == 2 })
+	if s := n.Status(); len(s.Rejected)+len(s.Widened) != 0 {
+		t.Errorf("it says more: rejected %v, widened %v", s.Rejected, s.Widened)
+	}
+	serves(t, n)
+}
+
 func TestALiveMessageOfAnotherStreamIsIgnored(t *testing.T) {
 	t.Parallel()
 	n := fleetOf(t, 1)[0]
@@ -105,9 +119,8 @@ func TestALiveMessageOfAnotherStreamIsIgnored(t *testing.T) {
 	serves(t, n)
 }
 
-func TestBadEventsAreCountedAndNeverStopTheFeed(t *testing.T) {
-	t.Parallel()
-	n := fleetOf(t, 1)[0]
+func badEventsAreCountedAndNeverStopTheFeed(t *testing.T, w way) {
+	n := w.fleet(t, 1)[0]
 	for _, m := range []nats.Msg{
 		{Subject: event.LogSubject(fleet, "tag.user"), Data: []byte("\x00garbage")},
 		{Subject: event.LogSubject(fleet, "fn.9bad"), Data: raw("user:1")},

@@ -154,16 +154,22 @@ func (f *Follower) run(now int64) []Action {
 	return f.out
 }
 
-// Due is when Beat has something to do at the latest; 0 = nothing is waiting for the time.
+// Due is when Beat has something to do at the latest; 0 = nothing is waiting for the time. What waits for an answer is not
+// due: an owner that beats when something is due finds it done, or later, afterwards.
 func (f *Follower) Due() int64 {
 	if !f.up {
 		return 0
 	}
 	due := int64(0)
-	for _, at := range [...]int64{f.ping.at, f.ask.at, f.fetch.at, f.tick.at} {
-		if at != 0 && (due == 0 || at < due) {
+	count := func(at int64, can bool) {
+		if can && at != 0 && (due == 0 || at < due) {
 			due = at
 		}
 	}
+	count(f.ping.at, !f.ping.out)
+	count(f.ask.at, !f.ask.out && !f.ping.sync)
+	standing := f.phase != resetting && !f.ping.sync
+	count(f.fetch.at, standing && !f.fetch.out && (f.cur.verified || f.fetch.from == f.cur.at.Seq))
+	count(f.tick.at, standing && !f.tick.out)
 	return due
 }

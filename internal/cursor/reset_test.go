@@ -183,3 +183,45 @@ func TestEveryWaitForTheTimeIsDue(t *testing.T) {
 		w.settle(ms)
 	}
 }
+
+// An owner sets a timer to what is due. Were something due that can't be done, it would go round without end.
+func TestNothingIsDueThatWaitsForAnAnswer(t *testing.T) {
+	t.Parallel()
+	f := cursor.New(cursor.Config{}, 1, 1)
+	now := int64(1)
+	quiet := func(when string) {
+		t.Helper()
+		f.Beat(now, now)
+		if due := f.Due(); due != 0 && due <= now {
+			t.Errorf("%s: due at %d although it is %d and everything was done", when, due, now)
+		}
+		now += ms
+	}
+	find := func(as []cursor.Action, do cursor.Do) cursor.Action {
+		t.Helper()
+		for _, a := range as {
+			if a.Do == do {
+				return a
+			}
+		}
+		t.Fatalf("no action %d among %v", do, as)
+		return cursor.Action{}
+	}
+	ping := find(f.Connected(1, now), cursor.Ping)
+	quiet("the ping is out")
+	ask := find(f.Pong(ping.ID, 0, true, now), cursor.Ask)
+	quiet("the question is out")
+	find(f.Answered(ask.ID, cursor.Info{Epoch: "e", First: 1, Last: 7, LastTime: 5, Asked: now, At: now}, true, now), cursor.Tick)
+	quiet("the tick is out")
+	f.Want(now)
+	quiet("somebody waits")
+	f.Disconnected(now)
+	quiet("disconnected")
+	ping = find(f.Connected(2, now), cursor.Ping)
+	quiet("connected again, with a tick owed")
+	f.Want(now)
+	find(f.Pong(ping.ID, 0, true, now), cursor.Ask)
+	quiet("the question is out, with a tick owed and somebody waiting")
+	f.Overflowed(now)
+	quiet("and a hole")
+}

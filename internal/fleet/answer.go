@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ func (f *Fleet) asked(msg *nats.Msg) {
 		return
 	}
 	if len(q.Only) > 0 && !slices.Contains(q.Only, f.cfg.Instance) {
+		return
+	}
+	if q.Few > 0 && rand.N(f.size()) >= q.Few { //nolint:gosec // a sample is no secret
 		return
 	}
 	applied := q.Token.IsZero() || f.cfg.Reached(q.Token)

@@ -98,9 +98,14 @@ func (f *Fleet) self() Member {
 }
 
 func (f *Fleet) every() time.Duration {
+	return min(max(time.Duration(f.size())*everyMember, everyLeast), everyMost)
+}
+
+// size is how many nodes are known of, this one included.
+func (f *Fleet) size() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return min(max(time.Duration(len(f.roster.members))*everyMember, everyLeast), everyMost)
+	return max(len(f.roster.members), 1)
 }
 
 // Greet tells of the node on a new connection. What is published after it on that connection comes after it everywhere.
@@ -154,7 +159,8 @@ func (f *Fleet) run() {
 		case <-f.life.Done():
 			return
 		case <-f.greets:
-			season.Reset(0)
+			// After an outage of the bus all come back at once.
+			season.Reset(rand.N(time.Duration(f.size()) * everyMember / 5)) //nolint:gosec // jitter is no secret
 		case <-beat.C:
 			f.Announce()
 			f.mu.Lock()
@@ -170,10 +176,12 @@ func (f *Fleet) run() {
 	}
 }
 
-// Who has just begun asks the others for their roster, until one can be trusted.
+// Who has just begun asks a few of the others for their roster, until one can be trusted. The more there are, the less often
+// it asks: a question goes to all of them.
 const (
 	seasonFor  = 300 * time.Millisecond
 	seasonMost = time.Second
+	seasonFew  = 8
 )
 
 // season asks the others for their rosters; it returns when to do so again, 0: never.
@@ -181,7 +189,7 @@ func (f *Fleet) season() time.Duration {
 	ctx, cancel := context.WithTimeout(f.life, seasonFor)
 	defer cancel()
 	p := f.poll()
-	_ = f.ask(ctx, p, question{}, func() bool { return p.trusted && p.heard() })
+	_ = f.ask(ctx, p, question{Few: seasonFew}, func() bool { return p.trusted && len(p.untold) == 0 })
 	if ctx.Err() != nil && f.life.Err() != nil {
 		return 0
 	}
@@ -204,7 +212,7 @@ func (f *Fleet) season() time.Duration {
 		f.seasoned = true // who served then has been heard of, or has ended
 		return 0
 	}
-	return seasonFor + rand.N(seasonMost-seasonFor) //nolint:gosec // jitter is no secret
+	return seasonFor + rand.N(seasonMost-seasonFor+time.Duration(len(f.roster.members))*everyMember) //nolint:gosec // jitter is no secret
 }
 
 // poll begins a question with what this node knows.

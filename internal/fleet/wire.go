@@ -58,6 +58,7 @@ type question struct {
 	Only   []string    `json:"only,omitempty"`   // instances that have to answer; none: all
 	Roster string      `json:"roster,omitempty"` // hash of the asker's: who has the same need not tell it
 	Tell   bool        `json:"tell,omitempty"`   // tell the whole roster, in as many messages as it takes
+	Few    int         `json:"few,omitempty"`    // about so many answers are enough, of whomever
 }
 
 // answer is one node's.

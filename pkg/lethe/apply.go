@@ -31,6 +31,7 @@ func (h *handler) Apply(d *bus.Delivery) {
 	if !d.Time.IsZero() && d.Live {
 		n.metrics.propagation.Observe(max(time.Since(d.Time), 0).Seconds())
 	}
+	n.audit(d)
 	n.link(d)
 	n.receivers.arrived(d)
 }
@@ -48,9 +49,10 @@ func (n *Node) link(d *bus.Delivery) {
 	span.End()
 }
 
-// FenceAll forgets everything, hard.
+// FenceAll forgets everything, hard: a Reset.
 func (h *handler) FenceAll() {
 	n := (*Node)(h)
+	n.surge.reset(n.now())
 	n.forget(touch{typ: event.TypeReset, source: n.source}, []event.Target{event.All()})
 }
 
@@ -68,11 +70,12 @@ func (n *Node) local(typ, reason string) event.Event {
 	return event.Event{ID: event.NewID(), Source: n.source, Type: typ, Time: time.Now(), Targets: []event.Target{event.All()}, Reason: reason}
 }
 
-// Lease sets until when the node may serve what it has. One that is taken away ends now.
+// Lease sets until when the node may serve what it has. One that is taken away leaves nothing that ServeStale could be counted
+// from: either everything was forgotten, or the clock can't be trusted (the machine slept), or nobody knows of this node.
 func (h *handler) Lease(end int64) {
 	n := (*Node)(h)
-	if end == 0 {
-		end = min(n.lease.Load(), n.now())
+	if end != 0 {
+		n.surge.leased(n.now())
 	}
 	n.lease.Store(end)
 }

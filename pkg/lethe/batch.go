@@ -68,7 +68,7 @@ func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, 
 	}
 	asked.Clock, asked.Leased = c.n.gate.Ask()
 	load := c.n.graph.Begin(rd.load)
-	j := &job[K, V]{c: c, rd: rd, load: load, start: c.n.now(), store: asked.Leased && asked.Need == 0}
+	j := &job[K, V]{c: c, rd: rd, load: load, start: c.n.now(), ordinary: asked.Need == 0, store: asked.Leased && asked.Need == 0}
 	var errs []error
 	var own, others []waiter[K, V]
 	for i, k := range ks {
@@ -156,7 +156,7 @@ func (c *core[K, V]) runBatch(j *job[K, V]) func(context.Context) (func(int) (V,
 
 // share waits for a key that somebody else loads. A batch's answer that there is none is good as a value would be.
 func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd reading, w waiter[K, V]) (r Result[V], ok bool, err error) {
-	o, err := c.wait(ctx, w.ask, w.f)
+	o, err := c.wait(ctx, rd, w.ask, w.f)
 	if err != nil {
 		return r, true, c.giveUp(frame, err)
 	}
@@ -220,7 +220,7 @@ func (c *core[K, V]) fill(ctx context.Context, load func(context.Context) (map[K
 		err      error
 	}
 	done := make(chan ending, 1)
-	j := &job[K, V]{c: c, rd: rd, load: l, start: start, store: ask.Leased && ask.Need == 0}
+	j := &job[K, V]{c: c, rd: rd, load: l, start: start, ordinary: ask.Need == 0, store: ask.Leased && ask.Need == 0}
 	j.ended = func(os []*outcome[V], err error) { done <- ending{os, err} }
 	born := c.n.fence.Clock()
 	var filled map[K]V // written before ended is called

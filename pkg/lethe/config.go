@@ -33,9 +33,17 @@ type Config struct {
 	MaxHot         int           // hot tier (decoded values); 16,384 entries
 	MaxTTL         time.Duration // no entry lives longer, and the TTL where none is given; 1 h
 	MaxLoad        time.Duration // a load is cancelled and never stored after; 30 s
+	MaxLoads       int           // loads of one function at once for 10 s after a Reset or the first lease, and while more wait; 64
 	MaxStaleness   time.Duration // the bound of promise 3; 10 s, at least 5 s
-	Logger         *slog.Logger  // nil discards
-	TracerProvider trace.TracerProvider
+	MaxEvents      int           // events a second that Invalidate publishes, and as many at once after a rest; 5,000. Over it calls wait up to 1 s to be joined with others, then ErrStorm
+	WidenStorms    bool          // instead of ErrStorm: the whole function, or family of tags, is forgotten
+	// OrderedConsumer follows the stream by a consumer of this node's own: for servers and accounts that allow no RePublish. It costs
+	// the server about 35 KB and two goroutines a node, and a stream allows 1,000 of them. All nodes of the fleet have to set it: one
+	// without it makes the stream republish or, with ExternalStream, is never Ready and says so. A PublishOnly node needs it only where
+	// it may be the one that creates the stream. The node is not Ready while its consumer can't be made.
+	OrderedConsumer bool
+	Logger          *slog.Logger // nil discards
+	TracerProvider  trace.TracerProvider
 }
 
 // Limits of Config.
@@ -55,6 +63,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.MaxHot = cmp.Or(cfg.MaxHot, 16_384)
 	cfg.MaxTTL = cmp.Or(cfg.MaxTTL, time.Hour)
 	cfg.MaxLoad = cmp.Or(cfg.MaxLoad, 30*time.Second)
+	cfg.MaxLoads = cmp.Or(cfg.MaxLoads, 64)
 	cfg.MaxStaleness = cmp.Or(cfg.MaxStaleness, 10*time.Second)
 	if cfg.Name == "" {
 		cfg.Name = defaultName()
@@ -90,6 +99,12 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.MaxLoad < time.Millisecond || cfg.MaxLoad > maxSpan {
 		refuse("MaxLoad", "must be between 1 ms and 10 years")
+	}
+	if cfg.MaxLoads < 1 {
+		refuse("MaxLoads", "must be at least 1")
+	}
+	if cfg.MaxEvents < 0 {
+		refuse("MaxEvents", "must be 0 (5,000 a second) or more")
 	}
 	if cfg.MaxStaleness < minStaleness {
 		refuse("MaxStaleness", "must be at least 5 s: five ticks of the stream")

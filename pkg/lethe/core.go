@@ -31,6 +31,8 @@ type core[K comparable, V any] struct {
 	seed   maphash.Seed
 	prefix string // of this function's texts
 	group  *flight.Group[string, *outcome[V]]
+
+	sampled uint64 // WithAudit: up to which hash of its text a key is
 }
 
 // hotEntry is a decoded value.
@@ -99,6 +101,7 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 		}
 	}
 	f.inspect = c.inspect
+	f.herd.most = n.cfg.MaxLoads
 	f.loadSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "lethe", Name: "load_seconds", Help: "How long loads took.",
 		ConstLabels: prometheus.Labels{"function": name},
@@ -108,11 +111,16 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 		return nil, err
 	}
 	c.function = f
+	c.startAudit()
 	c.prefix = name + "\x00"
 	c.group = flight.NewGroup[string, *outcome[V]](&n.graph, n.fence.Clock)
 	if taken, ok := n.functions.register(f); !ok {
 		return nil, fmt.Errorf("the name %q is taken on this node", taken)
 	}
+	if s.policy.limit > 0 {
+		n.serveFor(s.policy.limit)
+	}
+	c.runAudit()
 	return c, nil
 }
 

@@ -123,7 +123,7 @@ func (c *core[K, V]) inspect(canonical string) (e *entry, tier Tier, usable bool
 	}
 	if h := c.hotByText(text); h != nil {
 		r := c.n.gate.Read(&h.Life, nil)
-		return &h.entry, Hot, c.s.serve(&h.Life, r) != unusable
+		return &h.entry, Hot, c.serve(&h.Life, r) != unusable
 	}
 	if c.s.withoutBulk {
 		return nil, "", false
@@ -138,7 +138,7 @@ func (c *core[K, V]) inspect(canonical string) (e *entry, tier Tier, usable bool
 	}
 	found.labels = parseLabels(raw)
 	r := c.n.gate.Read(&found.Life, nil)
-	return &found, Bulk, c.s.serve(&found.Life, r) != unusable
+	return &found, Bulk, c.serve(&found.Life, r) != unusable
 }
 
 // hotByText finds a decoded value by its canonical key. The hot tier is keyed by K, so it is searched: at most MaxHot items.

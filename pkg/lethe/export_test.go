@@ -5,8 +5,10 @@ package lethe
 // OpenWithFeed is Open with a wrapper of the live feed.
 var OpenWithFeed = open
 
-// EndLease takes the node's lease away, as a bus does that can't prove any more that the node is current.
-func EndLease(n *Node) { (*handler)(n).Lease(0) }
+// EndLease lets the node's lease lapse, as time does where a bus can't prove any more that the node is current. TakeLease takes it
+// away, as a bus does whose machine has slept.
+func EndLease(n *Node)  { n.lease.Store(min(n.lease.Load(), n.now())) }
+func TakeLease(n *Node) { (*handler)(n).Lease(0) }
 
 // DropHot empties the hot tier, as pressure on it would.
 func DropHot(n *Node) { n.tiers.hot.InvalidateAll() }

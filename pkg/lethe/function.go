@@ -26,6 +26,8 @@ type function struct {
 	loadsFenced  atomic.Uint64
 	hotModified  atomic.Uint64
 	loadSeconds  prometheus.Histogram
+	herd         herd
+	auditor      *auditor  // nil without WithAudit
 	encodeFailed sync.Once // logs the first
 }
 

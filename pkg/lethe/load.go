@@ -37,20 +37,26 @@ type task[K comparable, V any] struct {
 
 // job is one run of a loader: of one key, of a batch, or of a Fill, whose keys are known afterwards. All go through here.
 type job[K comparable, V any] struct {
-	c     *core[K, V]
-	rd    reading
-	load  *flight.Load
-	start int64 // read before the birth of every task
-	store bool
-	tasks []task[K, V]
+	c        *core[K, V]
+	rd       reading
+	load     *flight.Load
+	start    int64  // read before the birth of every task
+	born     uint64 // of tasks that were born earlier: the load had to wait for its turn
+	ordinary bool   // no read that bypasses asked for it
+	store    bool   // ordinary, and the node had its lease when it began
+	tasks    []task[K, V]
 	// run calls the loader and returns what it brought for each task.
 	run func(context.Context) (func(i int) (V, bool), error)
 
 	filled []task[K, V]               // of a Fill, set by run
 	ended  func([]*outcome[V], error) // of a Fill: told once what was kept, or why nothing was
 
-	left    func()      // of a refresh: its goroutine has ended
-	settled atomic.Bool // by its end or by its timeout, whichever comes first
+	place place       // among the loads that run at once
+	waits atomic.Bool // for its turn
+
+	refresh  permit      // of a load in the background
+	settled  atomic.Bool // by its end or by its timeout, whichever comes first
+	settling bool        // by its end, and not done with it
 }
 
 // maxAbsent is how often a read shares batches that leave its key out before it loads by itself.
@@ -73,7 +79,7 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd reading, k
 		default:
 			c.loadsShared.Add(1)
 		}
-		o, err := c.wait(ctx, ask, f)
+		o, err := c.wait(ctx, rd, ask, f)
 		if err != nil {
 			return Result[V]{}, c.giveUp(frame, err)
 		}
@@ -96,8 +102,12 @@ func (c *core[K, V]) enter(text string, ask *flight.Ask, absent int) (*flight.Fl
 }
 
 // wait returns what f brought, unless ctx ends first.
-func (c *core[K, V]) wait(ctx context.Context, ask *flight.Ask, f *flight.Flight[*outcome[V]]) (*outcome[V], error) {
+func (c *core[K, V]) wait(ctx context.Context, rd reading, ask *flight.Ask, f *flight.Flight[*outcome[V]]) (*outcome[V], error) {
 	defer c.n.graph.Leave(ask.Parent, f.Load)
+	if rd.nested() {
+		c.herd.need(f.Load)
+		defer c.herd.spare(f.Load)
+	}
 	select {
 	case <-f.Done():
 		return f.Result(), nil
@@ -161,7 +171,7 @@ func (c *core[K, V]) single(ctx context.Context, rd reading, k K, text string, f
 
 func (c *core[K, V]) job(rd reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) *job[K, V] {
 	j := &job[K, V]{
-		c: c, rd: rd, load: f.Load, start: start, store: ask.Leased && ask.Need == 0,
+		c: c, rd: rd, load: f.Load, start: start, ordinary: ask.Need == 0, store: ask.Leased && ask.Need == 0,
 		tasks: []task[K, V]{{k, text, f, f.Start}},
 	}
 	j.run = func(ctx context.Context) (func(int) (V, bool), error) {
@@ -177,16 +187,11 @@ const maxRefreshes = 256
 
 // refresh starts a load of k in the background, unless one is under way, the node has no lease, or too many are.
 func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) {
-	if c.n.refreshes.Add(1) > maxRefreshes {
-		c.n.refreshes.Add(-1)
+	p, ok := acquire(&c.n.refreshes, maxRefreshes)
+	if !ok {
 		return
 	}
-	led := false
-	defer func() {
-		if !led {
-			c.n.refreshes.Add(-1)
-		}
-	}()
+	defer p.release()
 	ask := &flight.Ask{}
 	ask.Clock, ask.Leased = c.n.gate.Ask()
 	if !ask.Leased {
@@ -194,40 +199,41 @@ func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) 
 	}
 	start := c.n.now()
 	if f, step := c.group.Enter(text, ask, nil); step == flight.Lead {
-		rd.load = nil
-		led = true
+		rd.load, rd.node = nil, nil // nobody's load waits for it
 		j := c.job(rd, k, text, f, start, ask)
-		j.left = func() { c.n.refreshes.Add(-1) }
+		j.refresh = p.hand()
 		j.begin(ctx)
 	}
 }
 
 // begin runs the job on a goroutine of the node, with a context that keeps the caller's values and not its cancellation. When
 // its time is up the flights end for their waiters and free their keys, even if the loader ignores its context; what it
-// brings later is not stored.
+// brings later is not stored. A load that no other load asked for may have to wait for its turn, in its time.
 func (j *job[K, V]) begin(ctx context.Context) {
 	rec := depend.NewRecord(j.c.n)
-	rd := j.rd
+	rd, turns := j.rd, !j.rd.nested()
+	j.waits.Store(turns)
 	rd.node, rd.load = j.c.n, j.load
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.c.s.timeout)
-	stop := context.AfterFunc(ctx, func() {
-		j.fail(rec, &Error{Op: "load", Name: j.c.name, Err: context.DeadlineExceeded})
-	})
+	stop := context.AfterFunc(ctx, func() { j.fail(rec, j.overdue()) })
 	run := func() {
 		defer cancel()
-		defer func() {
-			if j.left != nil {
-				j.left()
-			}
-		}()
+		defer j.refresh.release()
 		defer func() {
 			stop()
-			j.fail(rec, &Error{Op: "load", Name: j.c.name, Err: errGoexit}) // does nothing after an ordinary end
+			j.abandon(rec, &Error{Op: "load", Name: j.c.name, Err: errGoexit}) // does nothing after an ordinary end
 		}()
+		if turns {
+			defer j.leave()
+			if !j.turn(ctx) {
+				j.fail(rec, j.overdue())
+				return
+			}
+		}
 		j.settle(depend.With(ctx, &depend.Frame{Record: rec, Reading: &rd}), rec)
 	}
 	if !j.c.n.goLoad(run) { // closed meanwhile
-		j.store = false
+		j.ordinary, j.store = false, false
 		run()
 	}
 }
@@ -240,6 +246,7 @@ func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
 	if !j.settled.CompareAndSwap(false, true) {
 		return // out of time
 	}
+	j.settling = true
 	took := time.Duration(j.c.n.now() - j.start)
 	j.c.loadSeconds.Observe(took.Seconds())
 	j.store = j.store && took < j.c.s.timeout
@@ -250,6 +257,7 @@ func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
 	tasks := slices.Concat(j.tasks, j.filled)
 	outcomes := make([]*outcome[V], 0, len(tasks))
 	for i, t := range tasks {
+		t.born = max(t.born, j.born)
 		o := &outcome[V]{err: err}
 		if err == nil {
 			var ok bool
@@ -263,6 +271,7 @@ func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
 		}
 		outcomes = append(outcomes, o)
 	}
+	j.settling = false
 	if j.ended != nil {
 		j.ended(outcomes, err)
 	}
@@ -270,10 +279,24 @@ func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
 
 // fail ends the flights of a load whose time is up.
 func (j *job[K, V]) fail(rec *depend.Record, err error) {
-	if !j.settled.CompareAndSwap(false, true) {
+	if j.settled.CompareAndSwap(false, true) {
+		rec.Close()
+		j.end(err)
+	}
+}
+
+// abandon ends what is left to end when the job's goroutine ends, however that came about: the loader, WithTags and the codec
+// can end it.
+func (j *job[K, V]) abandon(rec *depend.Record, err error) {
+	if j.settling {
+		j.end(err)
 		return
 	}
-	rec.Close()
+	j.fail(rec, err)
+}
+
+// end ends the flights that have not ended.
+func (j *job[K, V]) end(err error) {
 	for _, t := range j.tasks {
 		j.c.group.End(t.text, t.f, &outcome[V]{err: err})
 	}
@@ -282,7 +305,7 @@ func (j *job[K, V]) fail(rec *depend.Record, err error) {
 	}
 }
 
-var errGoexit = errors.New("the loader ended its goroutine (runtime.Goexit)")
+var errGoexit = errors.New("the loader, WithTags or the codec ended its goroutine (runtime.Goexit)")
 
 // guard runs user code: a panic becomes an error with the stack.
 func guard(fn func() error) (err error) {

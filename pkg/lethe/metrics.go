@@ -74,6 +74,9 @@ var (
 	descRequests    = desc("requests_total", "Reads of memoized functions by how they were answered.", "function", "result")
 	descShared      = desc("loads_shared_total", "Reads that waited for a load under way.", "function")
 	descFenced      = desc("loads_fenced_total", "Loads whose result was invalidated before it could be stored.", "function")
+	descWaiting     = desc("loads_waiting", "Loads that wait for their turn after a Reset.", "function")
+	descAudit       = desc("audit_checks_total", "Sampled keys compared with their loader, by how long after an event that concerned them.", "function", "age", "result")
+	descAuditLost   = desc("audit_dropped_total", "Checks that were due and dropped: too many were.", "function")
 	descModified    = desc("hot_values_modified_total", "Shared values that a caller has changed, found in a sample.", "function")
 	descEntries     = desc("entries", "Entries held, valid or not.", "tier")
 	descBytes       = desc("bytes", "Bytes held.", "tier")
@@ -112,7 +115,16 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		count(descShared, f.loadsShared.Load(), f.name)
 		count(descFenced, f.loadsFenced.Load(), f.name)
 		count(descModified, f.hotModified.Load(), f.name)
+		gauge(descWaiting, float64(f.herd.waiting()), f.name)
 		f.loadSeconds.Collect(ch)
+		if a := f.auditor; a != nil {
+			for i, age := range auditAges {
+				for r, result := range verdicts {
+					count(descAudit, a.counts[i][r].Load(), f.name, age.name, result)
+				}
+			}
+			count(descAuditLost, a.sample.losses(), f.name)
+		}
 	}
 	if t := n.memory(); t != nil {
 		gauge(descEntries, float64(t.bulk.Len()), "bulk")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/internal/fence"
+	"github.com/lethe-cache/lethe/internal/fleet"
 	"github.com/lethe-cache/lethe/internal/flight"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -33,6 +34,10 @@ type Node struct {
 	gate  fence.Gate
 	graph flight.Graph
 	bus   *bus.Bus
+	fleet *fleet.Fleet
+
+	horizon horizon
+	opened  atomic.Bool
 
 	functions functions
 	tiersOnce sync.Once
@@ -48,6 +53,8 @@ type Node struct {
 	closed atomic.Bool
 
 	refreshes atomic.Int64 // loads in the background
+	surge     surge
+	audits    audits
 
 	closing  sync.Once
 	closeErr error // written before closing is done
@@ -81,12 +88,15 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 		}
 		n.owned = conn
 	}
-	n.bus, err = bus.Open(ctx, bus.Config{
+	b := bus.Config{
 		Conn: conn, Fleet: cfg.Fleet, Name: cfg.Name, Source: n.source,
 		PublishOnly: cfg.PublishOnly, External: cfg.ExternalStream, Replicas: cfg.Replicas,
 		MaxStaleness: cfg.MaxStaleness, Now: n.now, Logger: cfg.Logger, Handler: (*handler)(n), Feed: feed,
-	})
-	if err != nil {
+		Consumer: cfg.OrderedConsumer, MaxEvents: cfg.MaxEvents, WidenStorms: cfg.WidenStorms,
+		Horizon: func() time.Duration { return n.horizon.wanted(cfg.MaxStaleness) },
+		Greet:   func() { n.fleet.Greet() },
+	}
+	if err = n.openBus(ctx, b); err != nil {
 		n.cancel()
 		if n.owned != nil {
 			n.owned.Close()
@@ -94,6 +104,21 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 		return nil, &Error{Op: "open", Name: cfg.Fleet, Err: err}
 	}
 	return n, nil
+}
+
+// openBus takes the node's place in the fleet before it follows the stream: the first connection greets the others.
+func (n *Node) openBus(ctx context.Context, cfg bus.Config) error {
+	if err := n.openFleet(&cfg); err != nil {
+		return err
+	}
+	b, err := bus.Open(ctx, cfg)
+	if err != nil {
+		n.fleet.Close()
+		return err
+	}
+	n.bus = b
+	n.opened.Store(true)
+	return nil
 }
 
 // now is the node's one clock: monotonic nanoseconds since it was opened.
@@ -111,6 +136,7 @@ func (n *Node) close() {
 	n.closed.Store(true)
 	n.mu.Unlock()
 	n.cancel()
+	n.fleet.Close() // nothing is served any more
 	n.closeErr = n.bus.Close()
 	n.receivers.close()
 	n.wg.Wait()

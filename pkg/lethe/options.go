@@ -29,6 +29,7 @@ type settings struct {
 	policy              Policy
 	formerName          string
 	hashed              bool
+	audit               float64
 	errs                []error
 }
 
@@ -142,6 +143,22 @@ func WithFormerName(name string) Option {
 
 // WithHashedKeys keeps the arguments off the bus: events carry a hash of the key. Writers by event.Name add Target.Hashed.
 func WithHashedKeys() Option { return optionFunc(func(s *settings) { s.hashed = true }) }
+
+// WithAudit checks this fraction of the function's keys, over 0 to 1, against the loader: 1 s, 10 s and 60 s after an event that
+// concerned a key was applied, what the node would serve for it is compared with what the loader brings. It is a checker as
+// Meta's Polaris is. The result is counted in lethe_audit_checks_total as consistent, stale or error, by age; the share that is
+// not stale is the consistency of the fleet in nines. A difference counts only if the same entry is served still when the node
+// has provably applied all that the stream had two seconds later, and the loader brings the same again; then the event, the
+// entry and the node are logged, and no value. The loader is called beside the cache, with a context that has nobody's values
+// and bypasses, once or twice a check and three times before a value is called stale. All nodes check the same keys, at most
+// 1,024 a function (those of the lowest hash), one at a time, and four a node. Without a lease nothing is checked.
+func WithAudit(rate float64) Option {
+	return optionFunc(func(s *settings) {
+		if s.audit = rate; !(rate > 0 && rate <= 1) {
+			s.refuse("WithAudit", "%v is not over 0 and at most 1", rate)
+		}
+	})
+}
 
 // newSettings applies opts and checks them against each other and the node's limits.
 func newSettings(maxTTL, maxLoad time.Duration, opts []Option) (*settings, error) {

@@ -9,7 +9,10 @@ type Policy struct{ limit time.Duration }
 func Bypass() Policy { return Policy{} }
 
 // ServeStale serves what is cached for at most limit after the lease ended, then bypasses; a miss bypasses at once. Lookup says
-// Stale. What was invalidated as far as this node knows is never served.
+// Stale. What was invalidated as far as this node knows is never served. The fleet has to know how long a node may serve, so that
+// Barrier waits for it: the limit is written to the stream's metadata first, and Memoize waits up to a second for that where the
+// node is ready already. Where the stream is provisioned elsewhere (ExternalStream) its metadata lethe-horizon has to allow for
+// MaxStaleness and the limit, else the limit is cut short.
 func ServeStale(limit time.Duration) Policy { return Policy{limit} }
 
 // Result is a value and how it was come by.

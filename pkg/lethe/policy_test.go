@@ -135,6 +135,22 @@ func TestServeStaleServesWithinItsLimitMarksItAndNeverWhatWasInvalidated(t *test
 	wantLookup(t, r, err, 0, lethe.Stale, lethe.Hot)
 }
 
+func TestALeaseThatWasTakenAwayLeavesNothingToServe(t *testing.T) {
+	t.Parallel()
+	n, _, cut := cutOff(t)
+	b := newBook()
+	f := lethe.Memoize(n, "f", b.load, lethe.WithPolicy(lethe.ServeStale(time.Minute)))
+	must[int](t)(f.Get(t.Context(), "k"))
+	cut()
+	r, err := f.Lookup(t.Context(), "k")
+	wantLookup(t, r, err, 0, lethe.Stale, lethe.Hot)
+	// The machine slept for hours while its clock stood still: the lease seems to have lapsed a moment ago.
+	lethe.TakeLease(n)
+	b.write("k")
+	r, err = f.Lookup(t.Context(), "k")
+	wantLookup(t, r, err, 1, lethe.Bypassed, "")
+}
+
 func TestServeStaleEndsWithItsLimit(t *testing.T) {
 	t.Parallel()
 	n, _, cut := cutOff(t)

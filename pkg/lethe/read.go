@@ -20,8 +20,9 @@ const (
 	byPolicy // without a lease, as the function's Policy allows
 )
 
-// serve says what may be done with an entry. r is what the gate said: lease first, then the fences, then the time.
-func (s *settings) serve(l *fence.Life, r fence.Reading) serving {
+// serve says what may be done with an entry. r is what the gate said: lease first, then the fences, then the time. grace is
+// how long the fleet knows that this node may serve without a lease.
+func (s *settings) serve(l *fence.Life, r fence.Reading, grace func() time.Duration) serving {
 	if r.Verdict == fence.Hard || r.Now >= l.End {
 		return unusable
 	}
@@ -33,11 +34,13 @@ func (s *settings) serve(l *fence.Life, r fence.Reading) serving {
 		return unusable
 	case r.Leased():
 		return stale
-	case r.Lease > 0 && r.Now < r.Lease+int64(s.policy.limit):
+	case r.Lease > 0 && s.policy.limit > 0 && r.Now < r.Lease+int64(min(s.policy.limit, grace())):
 		return byPolicy
 	}
 	return unusable
 }
+
+func (c *core[K, V]) serve(l *fence.Life, r fence.Reading) serving { return c.s.serve(l, r, c.n.grace) }
 
 // get is the read of Func.Get. The hot hit is answered here, without an allocation; everything else by lookup.
 func (c *core[K, V]) get(ctx context.Context, k K) (V, error) {
@@ -182,7 +185,7 @@ func (c *core[K, V]) find(hash uint64, k K, text string, labels bool) (found can
 	if !c.s.withoutHot {
 		if e := c.findHot(hash, k, text); e != nil {
 			r := c.n.gate.Read(&e.Life, &e.memo)
-			found, how = candidate[V]{entry: e.entry, value: e.value, tier: Hot, r: r}, c.s.serve(&e.Life, r)
+			found, how = candidate[V]{entry: e.entry, value: e.value, tier: Hot, r: r}, c.serve(&e.Life, r)
 			if how == fresh {
 				return found, how
 			}
@@ -201,7 +204,7 @@ func (c *core[K, V]) find(hash uint64, k K, text string, labels bool) (found can
 		return found, how
 	}
 	r := c.n.gate.Read(&e.Life, nil)
-	bulk := c.s.serve(&e.Life, r)
+	bulk := c.serve(&e.Life, r)
 	if bulk == unusable || how != unusable && e.Start <= found.Start {
 		return found, how
 	}

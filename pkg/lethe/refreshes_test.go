@@ -13,7 +13,7 @@ import (
 
 func TestLoadsInTheBackgroundAreBoundedAndTheOldValueIsServedMeanwhile(t *testing.T) {
 	t.Parallel()
-	n := one(t)
+	n := one(t, lethe.Config{MaxLoads: 1000})
 	release := make(chan struct{})
 	open := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(open) // before the node is closed, which waits for its loads

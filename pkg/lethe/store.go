@@ -61,6 +61,7 @@ func (j *job[K, V]) keep(t task[K, V], o *outcome[V], rec depend.Recorded, ttl t
 	}
 	if c.store(t.key, t.text, e, o.value) {
 		o.expires = expires
+		c.auditStored(t.key, t.text, &e.Life)
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -17,6 +20,7 @@ const (
 	CodeOK         = 0
 	CodeFailed     = 1 // anything that has no code of its own
 	CodeUsage      = 2 // the command line, or a value on it, is wrong; nothing was done
+	CodePending    = 3 // published, and some nodes had not applied it in time
 	CodeUnknown    = 4 // no answer in time: what was asked for may have happened or not
 	CodeConnection = 5 // no connection, or no permission
 )
@@ -63,6 +67,15 @@ func Code(err error) int {
 		return CodeUnknown
 	}
 	return CodeFailed
+}
+
+// Main runs root until it is done or the process is told to end, and returns the exit code. The first signal ends root's
+// context; from then on the default applies, so a second one ends the process at once.
+func Main(root *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Execute(ctx, root)
 }
 
 // Execute runs root and returns the exit code; the error goes to root's stderr. What fails before a command's own

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,15 +21,20 @@ const maxAnswers = 4096
 // ErrNoNode says that nobody answered in time.
 var ErrNoNode = errors.New("no node answered")
 
+// nodeHeader names the node that an answer is of.
+const nodeHeader = "Lethe-Node"
+
 // Answer is what one node said: its JSON, or why it could not.
 type Answer struct {
+	Node string
 	Data json.RawMessage
 	Err  error
 }
 
 // Ask sends a request and gathers answers until none came for a while, ctx ends, or, with one node named, that one
-// has answered. No answer at all is ErrNoNode.
-func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []byte) ([]Answer, error) {
+// has answered. With names of nodes that are known it ends as soon as all of those have; a name may be there twice. No answer
+// at all is ErrNoNode.
+func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []byte, known ...string) ([]Answer, error) {
 	inbox := nc.NewRespInbox()
 	replies := make(chan *nats.Msg, maxAnswers)
 	sub, err := nc.ChanSubscribe(inbox, replies)
@@ -48,7 +54,7 @@ func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []by
 				return nil, fmt.Errorf("%w: nothing listens on %s", ErrNoNode, Subject(fleet, what, node))
 			}
 			answers = append(answers, read(msg))
-			if node != "" {
+			if node != "" || len(known) > 0 && len(Missing(answers, known)) == 0 {
 				return answers, nil
 			}
 			enough = time.After(quiet)
@@ -64,12 +70,26 @@ func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []by
 	return answers, nil
 }
 
+// Missing is which of the known nodes have not answered.
+func Missing(answers []Answer, known []string) []string {
+	left := slices.Clone(known)
+	for _, a := range answers {
+		if i := slices.Index(left, a.Node); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return left
+}
+
 func read(msg *nats.Msg) Answer {
-	if text := msg.Header.Get(micro.ErrorHeader); text != "" {
-		return Answer{Err: errors.New(text)}
+	a := Answer{Node: msg.Header.Get(nodeHeader)}
+	switch text := msg.Header.Get(micro.ErrorHeader); {
+	case text != "":
+		a.Err = errors.New(text)
+	case !json.Valid(msg.Data):
+		a.Err = errors.New("the answer is not JSON")
+	default:
+		a.Data = msg.Data
 	}
-	if !json.Valid(msg.Data) {
-		return Answer{Err: errors.New("the answer is not JSON")}
-	}
-	return Answer{Data: msg.Data}
+	return a
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,6 +107,114 @@ func TestABadQuestionIsAnsweredWithItsError(t *testing.T) {
 		if err != nil || len(answers) != 1 || answers[0].Err == nil {
 			t.Errorf("%q: %+v, %v", body, answers, err)
 		}
+	}
+}
+
+// What a node answers is published with the node's rights. Were it to answer anywhere, who may only ask could have it say
+// on the fleet's log that everything is to be forgotten.
+func TestAnAnswerGoesToAnInboxOrNowhere(t *testing.T) {
+	t.Parallel()
+	nc := serving(t, "one")
+	body, err := json.Marshal(event.Key("catalog.price", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reply := range []string{
+		"lethe.v1.log.shop.all", "lethe.v1.live.shop.all", "lethe.v1.log.shop._sys.lost", "lethe.v1.ctl.shop.presence.one",
+		"$JS.API.STREAM.PURGE.LETHE_SHOP", "$JS.API.STREAM.DELETE.LETHE_SHOP",
+	} {
+		said, err := nc.SubscribeSync(reply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{Explain, GetStatus} {
+			for _, node := range []string{"", "one"} {
+				for _, data := range [][]byte{body, []byte("nonsense")} {
+					if err := nc.PublishRequest(Subject("shop", what, node), reply, data); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// Requests of one subject are answered in their order, so what was said would be here first.
+				if answers, err := Ask(within(t, 20*time.Second), nc, "shop", what, node, body, "one"); err != nil || len(answers) != 1 {
+					t.Fatalf("a request that has an inbox: %d answers, %v", len(answers), err)
+				}
+			}
+		}
+		if n, _, err := said.Pending(); err != nil || n != 0 {
+			t.Errorf("%d answers were said on %s, %v", n, reply, err)
+		}
+		if err := said.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAskingEndsWhenAllThatAreKnownHaveAnswered(t *testing.T) {
+	t.Parallel()
+	nc := serving(t, "a", "b", "c")
+	answers, err := Ask(within(t, 20*time.Second), nc, "shop", GetStatus, "", nil, "a", "b", "c")
+	if err != nil || len(answers) != 3 || len(Missing(answers, []string{"c", "b", "a"})) != 0 {
+		t.Fatalf("%d answers, %v", len(answers), err)
+	}
+	begun := time.Now()
+	answers, err = Ask(within(t, 20*time.Second), nc, "shop", GetStatus, "", nil, "a", "b", "c", "c", "gone")
+	if err != nil || len(answers) != 3 || time.Since(begun) > 10*time.Second {
+		t.Fatalf("%d answers, %v", len(answers), err)
+	}
+	if left := Missing(answers, []string{"a", "b", "c", "c", "gone"}); !slices.Equal(left, []string{"c", "gone"}) {
+		t.Errorf("missing %q: two processes may have one name", left)
+	}
+}
+
+func TestWhoAsksTheFleetHearsWhoIsSilent(t *testing.T) {
+	t.Parallel()
+	nc := serving(t, "a")
+	// A node that answers no such requests, as any service that only uses the library.
+	quiet, err := lethe.Open(t.Context(), lethe.Config{Conn: nc, Fleet: "shop", Name: "service"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = quiet.Close() })
+	if err := quiet.Ready(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	x, err := ExplainAll(within(t, 20*time.Second), nc, quiet, event.Key("catalog.price", "a"))
+	if err != nil || len(x.Nodes) != 1 || x.Nodes[0].Node != "a" || !slices.Equal(x.Silent, []string{"service"}) {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	why, err := quiet.Explain(t.Context(), event.Key("catalog.price", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // said again it changes nothing
+		x.Add(why)
+		if len(x.Nodes) != 2 || x.Nodes[1].Node != "service" || len(x.Silent) != 0 {
+			t.Errorf("with its own word: %+v", x)
+		}
+	}
+}
+
+func TestAMemberIsAsFarBehindAsAnybodyOfItsEpochKnows(t *testing.T) {
+	t.Parallel()
+	node := func(name, epoch string, cursor, last uint64, seen time.Duration) lethe.NodeStatus {
+		return lethe.NodeStatus{Status: lethe.Status{State: lethe.Expired, Fleet: "shop", Name: name, Epoch: epoch, Cursor: cursor, Last: last}, Seen: seen}
+	}
+	nodes := []lethe.NodeStatus{
+		node("a", "x", 10, 12, 0), node("b", "x", 15, 15, 0), node("c", "x", 3, 3, time.Second), node("d", "old", 90, 99, 0), node("e", "", 0, 0, time.Minute),
+	}
+	for i, want := range []struct {
+		behind uint64
+		state  string
+		known  bool
+	}{{5, "expired", true}, {0, "expired", true}, {12, Silent, true}, {9, "expired", true}, {0, Silent, false}} {
+		if m := Members(nodes)[i]; m.Behind != want.behind || m.State != want.state || m.Position.IsZero() == want.known {
+			t.Errorf("%s: behind %d, %s, position %q", m.Node, m.Behind, m.State, m.Position)
+		}
+	}
+	// Who does not answer and can't serve anything older has as good as applied it: that is not the same as being waited for.
+	r := ReportOf(lethe.Report{Applied: nodes[4:], Pending: nodes[2:3]})
+	if r.Applied[0].State != "expired" || r.Pending[0].State != Silent {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -4,5 +4,6 @@
 //	explain.<node>  explain._all     body: one target with arguments; the answer is a lethe.Explanation
 //	status.<node>   status._all      no body; the answer is a Status
 //
-// Answers are at most as large as a NATS message; an endpoint holds at most 64 requests waiting and drops what is beyond.
+// An answer names its node in the header Lethe-Node. A request whose reply subject is nobody's inbox (below lethe. or $) gets
+// none. Answers are at most as large as a NATS message; an endpoint holds at most 64 requests waiting and drops what is beyond.
 package ctl

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/lethe-cache/lethe/internal/fleet"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -38,13 +39,13 @@ func Serve(nc *nats.Conn, n *lethe.Node) (stop func() error, err error) {
 	}
 	for what, handle := range map[string]micro.HandlerFunc{
 		Explain:   func(r micro.Request) { explain(n, r) },
-		GetStatus: func(r micro.Request) { _ = r.RespondJSON(StatusOf(n)) },
+		GetStatus: func(r micro.Request) { _ = r.RespondJSON(StatusOf(n), by(n)) },
 	} {
 		for name, subject := range map[string]string{
 			what:          Subject(s.Fleet, what, s.Name),
 			what + "-all": Subject(s.Fleet, what, ""),
 		} {
-			err := service.AddEndpoint(name, handle, micro.WithEndpointSubject(subject),
+			err := service.AddEndpoint(name, answerable(handle), micro.WithEndpointSubject(subject),
 				micro.WithEndpointPendingLimits(maxWaiting, maxWaitingBytes))
 			if err != nil {
 				_ = service.Stop()
@@ -55,18 +56,33 @@ func Serve(nc *nats.Conn, n *lethe.Node) (stop func() error, err error) {
 	return service.Stop, nil
 }
 
+// answerable passes over a request whose answer would go to nobody's inbox: it would be said with this node's rights, where
+// its asker may have none.
+func answerable(handle micro.HandlerFunc) micro.HandlerFunc {
+	return func(r micro.Request) {
+		if fleet.Answerable(r.Reply()) {
+			handle(r)
+		}
+	}
+}
+
+// by names the node in an answer.
+func by(n *lethe.Node) micro.RespondOpt {
+	return micro.WithHeaders(micro.Headers{nodeHeader: {n.Status().Name}})
+}
+
 func explain(n *lethe.Node, r micro.Request) {
 	var t event.Target
 	if err := json.Unmarshal(r.Data(), &t); err != nil {
-		_ = r.Error("400", fmt.Sprintf("the body has to be one target: %v", err), nil)
+		_ = r.Error("400", fmt.Sprintf("the body has to be one target: %v", err), nil, by(n))
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	why, err := n.Explain(ctx, t)
 	if err != nil {
-		_ = r.Error("422", err.Error(), nil)
+		_ = r.Error("422", err.Error(), nil, by(n))
 		return
 	}
-	_ = r.RespondJSON(why)
+	_ = r.RespondJSON(why, by(n))
 }

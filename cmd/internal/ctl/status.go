@@ -25,10 +25,13 @@ type Status struct {
 
 // StatusOf is the state of n now.
 func StatusOf(n *lethe.Node) Status {
-	s := n.Status()
+	return statusOf(n.Status(), n.Position(), cli.Version())
+}
+
+func statusOf(s lethe.Status, position event.Token, version string) Status {
 	return Status{
 		Node: s.Name, Fleet: s.Fleet, State: s.State.String(), Epoch: s.Epoch, Cursor: s.Cursor, Last: s.Last,
-		Position: n.Position(), LeaseAgeMs: s.LeaseAge.Milliseconds(), Entries: s.Entries, Bytes: s.Bytes,
-		Resets: s.Resets, GapsHealed: s.GapsHealed, Version: cli.Version(),
+		Position: position, LeaseAgeMs: s.LeaseAge.Milliseconds(), Entries: s.Entries, Bytes: s.Bytes,
+		Resets: s.Resets, GapsHealed: s.GapsHealed, Version: version,
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -78,7 +78,7 @@ func fetch(ctx context.Context, nc *nats.Conn, s Stream, from Start, yield func(
 					return false, err
 				}
 			case "204":
-				return lastValue(msg.Header, "Nats-Num-Pending") != "0", nil
+				return msg.Header.Get("Nats-Num-Pending") != "0", nil
 			case "404":
 				return false, nil
 			default:
@@ -88,28 +88,18 @@ func fetch(ctx context.Context, nc *nats.Conn, s Stream, from Start, yield func(
 	}
 }
 
-// decode reads a stored or republished message. Servers append their own headers behind forged ones: the last counts.
+// decode reads a stored or republished message. What publishers say in the server's place is not believed.
 func decode(s Stream, msg *nats.Msg) Message {
-	subject := lastValue(msg.Header, nats.JSSubject)
+	stamp := bus.ReadStamp(msg.Header)
+	subject := stamp.Subject
 	if subject == "" {
 		subject = msg.Subject
 	}
 	m := Message{Received: event.Decode(s.Fleet, subject, msg.Header, msg.Data)}
-	if lastValue(msg.Header, nats.JSStream) != event.StreamName(s.Fleet) {
+	if stamp.Sequence == 0 || stamp.Stream != event.StreamName(s.Fleet) {
 		return m
 	}
-	m.Sequence, _ = strconv.ParseUint(lastValue(msg.Header, nats.JSSequence), 10, 64)
-	m.Stored, _ = time.Parse(time.RFC3339Nano, lastValue(msg.Header, nats.JSTimeStamp))
-	if m.Sequence > 0 {
-		m.Token = event.NewToken(s.Fleet, s.Epoch, m.Sequence)
-	}
+	m.Sequence, m.Stored = stamp.Sequence, stamp.Time
+	m.Token = event.NewToken(s.Fleet, s.Epoch, m.Sequence)
 	return m
-}
-
-func lastValue(h nats.Header, name string) string {
-	values := h[name]
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1]
 }

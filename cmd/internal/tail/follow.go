@@ -15,6 +15,7 @@ import (
 type Stream struct {
 	Fleet, Epoch string
 	First, Last  uint64
+	Silent       bool // it republishes nothing: what comes has to be asked for
 }
 
 // Options of Follow.
@@ -30,8 +31,12 @@ type Options struct {
 // backlog is how many live messages may wait for yield; what is beyond is fetched from the stream later.
 const backlog = 4096
 
+// pollEvery is how often a silent stream is asked.
+const pollEvery = 500 * time.Millisecond
+
 // Follow calls yield for every message in the order of the stream until ctx ends, or with Stop until the end of what is
-// stored. inspect tells where the stream stands. What the live feed loses is fetched.
+// stored. inspect tells where the stream stands. What the live feed loses is fetched, and all of it where the stream republishes
+// nothing.
 func Follow(ctx context.Context, nc *nats.Conn, inspect func(context.Context) (Stream, error), o Options, yield func(Message) error) error {
 	f := follower{nc: nc, inspect: inspect, options: o, yield: yield}
 	live := make(chan *nats.Msg, backlog)
@@ -125,10 +130,19 @@ func (f *follower) fill(ctx context.Context, from Start, last uint64) error {
 }
 
 func (f *follower) follow(ctx context.Context, live <-chan *nats.Msg) error {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-poll.C:
+			if !f.stream.Silent {
+				continue
+			}
+			if err := f.poll(ctx); err != nil {
+				return err
+			}
 		case msg := <-live:
 			m := decode(f.stream, msg)
 			if m.Sequence == 0 {
@@ -169,6 +183,22 @@ func (f *follower) continuity(ctx context.Context, m Message) error {
 		}
 	}
 	return nil
+}
+
+// poll fetches what was stored since. Not getting an answer is no end: the next poll asks again.
+func (f *follower) poll(ctx context.Context) error {
+	ask, cancel := context.WithTimeout(ctx, idle)
+	defer cancel()
+	s, err := f.inspect(ask)
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	if s.Epoch != f.stream.Epoch || s.Last < f.next-1 {
+		f.note("the stream began anew")
+		f.next = s.First
+	}
+	f.stream = s
+	return f.fill(ctx, Start{Sequence: f.next}, s.Last)
 }
 
 func (f *follower) note(text string) {

@@ -14,5 +14,5 @@ func Inspect(ctx context.Context, nc *nats.Conn, fleet string) (Stream, error) {
 	if err != nil {
 		return Stream{}, err
 	}
-	return Stream{Fleet: fleet, Epoch: s.Epoch, First: s.First, Last: s.Last}, nil
+	return Stream{Fleet: fleet, Epoch: s.Epoch, First: s.First, Last: s.Last, Silent: s.Config.RePublish == nil}, nil
 }

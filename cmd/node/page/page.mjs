@@ -1,4 +1,4 @@
-// The page of one node: its status, one read at a time, and its events. Everything shown goes through textContent.
+// The page of one node: its status, its fleet, one read at a time, and its events. Everything shown goes through textContent.
 
 const $ = (id) => document.getElementById(id);
 const rows = 200;
@@ -35,6 +35,24 @@ async function status() {
     $("state").textContent = "unreachable";
     $("state").dataset.state = "unreachable";
   }
+}
+
+// A node that is known by its name alone has told nothing of itself.
+async function nodes() {
+  let list = [];
+  try {
+    ({ nodes: list } = await ask("/v1/nodes"));
+  } catch (error) {
+    list = [];
+  }
+  $("nodes").replaceChildren(...list.map((n) => {
+    const row = document.createElement("tr");
+    const told = n.epoch ? [n.cursor, n.behind, `${n.leaseAgeMs} ms`, n.entries, n.resets] : ["-", "-", "-", "-", "-"];
+    row.append(...[n.node, n.state, ...told, n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
+      .map((text) => element("td", String(text))));
+    return row;
+  }));
+  setTimeout(nodes, 3000);
 }
 
 async function functions() {
@@ -93,4 +111,5 @@ events.addEventListener("message", (message) => {
 
 functions().catch((error) => { $("answer").textContent = error.message; });
 status();
+nodes();
 setInterval(status, 2000);

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// short is a run of a few seconds with what the arguments add. Runs take the whole machine, so they are not parallel.
+func short(t *testing.T, args ...string) (said, history string, r report, err error) {
+	t.Helper()
+	dir := t.TempDir()
+	var out bytes.Buffer
+	reportFile, historyFile := filepath.Join(dir, "report.json"), filepath.Join(dir, "history.txt")
+	err = drive(t.Context(), append([]string{"-nodes", "3", "-for", "6s", "-report", reportFile, "-history", historyFile}, args...), &out)
+	if b, err := os.ReadFile(reportFile); err == nil {
+		if err := json.Unmarshal(b, &r); err != nil {
+			t.Error(err)
+		}
+	}
+	if b, err := os.ReadFile(historyFile); err == nil {
+		history = string(b)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "lethe-chaos-*")); len(left) > 0 {
+		t.Errorf("the run left %v", left)
+	}
+	return out.String(), history, r, err
+}
+
+func TestARunOfAnHonestFleetKeepsEveryPromise(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	said, history, r, err := short(t, "-faults", "stepdown,latency,kill-node,freeze-node")
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, said, history)
+	}
+	if r.Judge.Judged < 500 || r.Acked < 20 || r.Judge.Applied["wait"] < 20 || r.Judge.Checked < 500 || r.Logged < r.Acked {
+		t.Errorf("this run shows nothing: %+v", r)
+	}
+	if r.Judge.Violations != 0 || int64(r.Acked) != r.Writes {
+		t.Errorf("%d violations; %d of %d writes acknowledged", r.Judge.Violations, r.Acked, r.Writes)
+	}
+}
+
+func TestARunWhoseLoadersLieFails(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	said, history, r, err := short(t, "-faults", "none", "-sabotage", "old", "-lies", "20000")
+	if !errors.Is(err, errViolated) || r.Judge.Violations == 0 {
+		t.Fatalf("%v, %d violations\n%s", err, r.Judge.Violations, said)
+	}
+	for _, want := range []string{"exact: node", "A wait", "faults:"} {
+		if !strings.Contains(history, want) {
+			t.Errorf("the history does not say %q:\n%s", want, history)
+		}
+	}
+}
+
+func TestARunThatLosesWhatItAcknowledgedFails(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	said, history, r, err := short(t, "-faults", "none", "-sabotage", "lost")
+	if !errors.Is(err, errViolated) || len(r.Lost) == 0 {
+		t.Fatalf("%v, lost %v\n%s", err, r.Lost, said)
+	}
+	if !strings.Contains(history, "not in the log") && !strings.Contains(history, "does not name") {
+		t.Errorf("the history does not say what was lost:\n%s", history)
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+func newNodes(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "nodes",
+		Short: "List the nodes of the fleet, with those that others know of and that do not answer",
+		Long: "List the nodes of the fleet, with those that others know of and that do not answer: their state is silent.\n\n" +
+			"BEHIND is how many events others know of that a node has not applied, LEASE AGE how long ago what it serves was known to\n" +
+			"be current, SEEN when it last gave a sign of life.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.nodes(cmd) },
+	}
+}
+
+func (o *options) nodes(cmd *cobra.Command) error {
+	return o.asking(cmd, func(ctx context.Context, _ *nats.Conn, asker *lethe.Node) error {
+		nodes, err := asker.Nodes(ctx)
+		if err != nil {
+			var refused *cli.Error
+			if errors.As(outcome(ctx, err), &refused) {
+				return refused
+			}
+			return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node of fleet %s has answered: does one run, on these servers and in this account?", o.fleet))
+		}
+		members := ctl.Members(nodes)
+		rows := []string{"NODE\tSTATE\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tVERSION\tSEEN"}
+		names := make([]string, 0, len(members))
+		for _, m := range members {
+			names = append(names, m.Node)
+			rows = append(rows, strings.Join([]string{
+				plain(m.Node), m.State, known(m, m.Cursor), known(m, m.Behind), known(m, brief(m.LeaseAgeMs)), known(m, m.Entries),
+				known(m, m.Resets), plain(cmp.Or(m.Version, "-")), seen(m),
+			}, "\t"))
+		}
+		return o.output.print(cmd.OutOrStdout(), map[string][]ctl.Member{"nodes": members}, rows, names...)
+	})
+}
+
+// asking works with a connection and a node that only asks.
+func (o *options) asking(cmd *cobra.Command, work func(ctx context.Context, conn *nats.Conn, asker *lethe.Node) error) error {
+	return o.open(cmd, lethe.Config{ExternalStream: true}, work)
+}
+
+// open works with a connection and a node that follows nothing.
+func (o *options) open(cmd *cobra.Command, cfg lethe.Config, work func(ctx context.Context, conn *nats.Conn, node *lethe.Node) error) error {
+	ctx, conn, err := o.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := o.within(ctx)
+	defer cancel()
+	cfg.Conn, cfg.Fleet, cfg.Name, cfg.PublishOnly = conn, o.fleet, o.nats.Name, true
+	node, err := lethe.Open(ctx, cfg)
+	if err != nil {
+		return cli.Exit(cli.CodeUsage, err)
+	}
+	return errors.Join(work(ctx, conn, node), node.Close())
+}
+
+// known is what a member has told of itself; of one that is only known by its name there is nothing.
+func known(m ctl.Member, value any) string {
+	if m.Epoch == "" {
+		return "-"
+	}
+	return fmt.Sprint(value)
+}
+
+func seen(m ctl.Member) string {
+	if m.SeenMs == 0 {
+		return "now"
+	}
+	return brief(m.SeenMs) + " ago"
+}
+
+// brief prints milliseconds as people say them.
+func brief(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(ms, 10) + "ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,232 @@
+package lethe_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/lethe-cache/lethe/pkg/embedded"
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+	"github.com/lethe-cache/lethe/pkg/lethe/lethetest"
+)
+
+func names(nodes []lethe.NodeStatus) string {
+	var all []string
+	for _, n := range nodes {
+		all = append(all, n.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestABarrierIsCompleteOnceEveryNodeHasAppliedTheToken(t *testing.T) {
+	t.Parallel()
+	nodes := lethetest.Fleet(t, 3, lethe.Config{Name: "n"})
+	b := newBook()
+	var fs []*lethe.Func[string, int]
+	for _, n := range nodes {
+		f := lethe.Memoize(n, "f", b.load)
+		must[int](t)(f.Get(t.Context(), "k"))
+		fs = append(fs, f)
+	}
+	for round := range 20 {
+		b.write("k")
+		tok := must[event.Token](t)(fs[round%3].Invalidate(t.Context(), "k"))
+		begun := time.Now()
+		r, err := nodes[(round+1)%3].Barrier(within(t), tok)
+		if err != nil || names(r.Applied) != "n-0 n-1 n-2" || len(r.Pending) != 0 {
+			t.Fatalf("round %d, after %v: %v, applied %q, pending %q", round, time.Since(begun), err, names(r.Applied), names(r.Pending))
+		}
+		for i, f := range fs {
+			if v := must[int](t)(f.Get(t.Context(), "k")); v != round+1 {
+				t.Fatalf("node %d serves %d after the barrier of %d", i, v, round+1)
+			}
+		}
+	}
+	if r, err := nodes[0].Barrier(within(t), event.Token{}); err != nil || len(r.Applied) != 3 {
+		t.Errorf("a zero token: %+v, %v", r, err)
+	}
+}
+
+func TestWhoOnlyPublishesCanAskTheFleet(t *testing.T) {
+	t.Parallel()
+	n, nc := wire(t)
+	p := must[*lethe.Node](t)(lethe.Open(within(t), lethe.Config{Conn: nc, Fleet: "shop", PublishOnly: true}))
+	defer p.Close()
+	if err := p.Ready(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	tok := must[event.Token](t)(p.Invalidate(t.Context(), event.All()))
+	r, err := p.Barrier(within(t), tok)
+	if err != nil || names(r.Applied) != n.Status().Name || r.Applied[0].State != lethe.Current || r.Applied[0].Cursor < tok.Sequence() {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	all, err := p.Nodes(within(t))
+	if err != nil || names(all) != n.Status().Name || all[0].Version == "" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+}
+
+func TestATokenThatIsNoneOfThisFleetIsRefused(t *testing.T) {
+	t.Parallel()
+	nodes := lethetest.Fleet(t, 2)
+	pos := nodes[0].Position()
+	for name, tok := range map[string]event.Token{
+		"another fleet":    event.NewToken("other", pos.Epoch(), 1),
+		"beyond the end":   event.NewToken(pos.Fleet(), pos.Epoch(), pos.Sequence()+1_000_000),
+		"no stream's name": event.NewToken("default2", "x", 1),
+	} {
+		begun := time.Now()
+		if _, err := nodes[1].Barrier(within(t), tok); !errors.Is(err, event.ErrInvalid) {
+			t.Errorf("%s, after %v: %v", name, time.Since(begun), err)
+		}
+	}
+}
+
+func TestANodeThatSaidGoodbyeIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	nodes := lethetest.Fleet(t, 3, lethe.Config{Name: "n"})
+	must[lethe.Report](t)(nodes[0].Barrier(within(t), event.Token{}))
+	if err := nodes[2].Close(); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	tok := must[event.Token](t)(nodes[0].Invalidate(t.Context(), event.All()))
+	r, err := nodes[0].Barrier(within(t), tok)
+	if err != nil || names(r.Applied) != "n-0 n-1" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v: the node that had left was waited for", took)
+	}
+	until(t, "it is no longer listed", func() bool {
+		all, err := nodes[1].Nodes(within(t))
+		return err == nil && names(all) == "n-0 n-1"
+	})
+	if _, err := nodes[2].Barrier(within(t), tok); !errors.Is(err, lethe.ErrClosed) {
+		t.Errorf("a closed node: %v", err)
+	}
+	if _, err := nodes[2].Nodes(within(t)); !errors.Is(err, lethe.ErrClosed) {
+		t.Errorf("a closed node: %v", err)
+	}
+}
+
+func TestAFrozenNodeIsNamedAndTheBarrierIsCompleteWhenItsHorizonHasPassed(t *testing.T) {
+	t.Parallel()
+	srv := must[*embedded.Server](t)(embedded.Start(within(t), embedded.Config{Listen: "127.0.0.1:0"}))
+	t.Cleanup(func() { _ = srv.Close() })
+	nc := must[*nats.Conn](t)(srv.Connect())
+	t.Cleanup(nc.Close)
+	n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{Conn: nc, Name: "here"}))
+	defer n.Close()
+	file := filepath.Join(t.TempDir(), "truth")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+srv.URL(), childFile+"="+file)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGCONT)
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	})
+	until(t, "the other process is there and ready", func() bool {
+		all, err := n.Nodes(within(t))
+		return err == nil && len(all) == 2 && !slices.ContainsFunc(all, func(s lethe.NodeStatus) bool { return s.State != lethe.Current })
+	})
+
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	asked := time.Now()
+	tok := must[event.Token](t)(n.Invalidate(t.Context(), event.All()))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := n.Barrier(ctx, tok)
+	if !errors.Is(err, lethe.ErrPending) || !errors.Is(err, context.DeadlineExceeded) || names(r.Applied) != "here" || len(r.Pending) != 1 {
+		t.Fatalf("with a frozen node: %+v, %v", r, err)
+	}
+	if took := time.Since(asked); took > 4*time.Second {
+		t.Errorf("it ended after %v, asked for one second", took)
+	}
+	if frozen := r.Pending[0].Name; frozen == "here" || !strings.Contains(err.Error(), frozen) {
+		t.Errorf("pending is %q: %v", frozen, err)
+	}
+	asked = time.Now()
+	r, err = n.Barrier(within(t), tok)
+	if err != nil || len(r.Applied) != 2 || len(r.Pending) != 0 {
+		t.Fatalf("when its horizon has passed: %+v, %v", r, err)
+	}
+	if took := time.Since(asked); took < 5*time.Second {
+		t.Errorf("complete after %v, while the frozen node could still serve for 5 s", took)
+	}
+}
+
+func TestTheStreamTellsHowLongAnyNodeMayServe(t *testing.T) {
+	t.Parallel()
+	srv := must[*embedded.Server](t)(embedded.Start(within(t), embedded.Config{}))
+	t.Cleanup(func() { _ = srv.Close() })
+	open := func(cfg lethe.Config) *lethe.Node {
+		t.Helper()
+		cfg.Conn = must[*nats.Conn](t)(srv.Connect())
+		t.Cleanup(cfg.Conn.Close)
+		n := must[*lethe.Node](t)(lethe.Open(t.Context(), cfg))
+		t.Cleanup(func() { _ = n.Close() })
+		if err := n.Ready(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	horizon := func() string {
+		t.Helper()
+		nc := must[*nats.Conn](t)(srv.Connect())
+		defer nc.Close()
+		js := must[jetstream.JetStream](t)(jetstream.New(nc))
+		return must[jetstream.Stream](t)(js.Stream(within(t), "LETHE_DEFAULT")).CachedInfo().Config.Metadata["lethe-horizon"]
+	}
+	a := open(lethe.Config{})
+	if got := horizon(); got != "" {
+		t.Fatalf("%q, although nobody serves longer than the default", got)
+	}
+	b := newBook()
+	lethe.Memoize(a, "f", b.load, lethe.WithPolicy(lethe.ServeStale(20*time.Second)))
+	if got := horizon(); got != "30s" {
+		t.Fatalf("ServeStale(20s) on a ready node: the stream tells %q", got)
+	}
+	open(lethe.Config{MaxStaleness: 40 * time.Second})
+	if got := horizon(); got != "40s" {
+		t.Fatalf("MaxStaleness 40s: the stream tells %q", got)
+	}
+	open(lethe.Config{MaxStaleness: 5 * time.Second})
+	if got := horizon(); got != "40s" {
+		t.Fatalf("a node that serves less has lowered it to %q", got)
+	}
+	// Provisioned elsewhere, it has to be enough.
+	cfg := lethe.Config{ExternalStream: true, MaxStaleness: time.Minute, Conn: must[*nats.Conn](t)(srv.Connect())}
+	t.Cleanup(cfg.Conn.Close)
+	n := must[*lethe.Node](t)(lethe.Open(t.Context(), cfg))
+	defer n.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := n.Ready(ctx); !errors.Is(err, lethe.ErrNotReady) || !strings.Contains(fmt.Sprint(err), "metadata.lethe-horizon is 40s") {
+		t.Fatalf("a stream that tells less than the node serves: %v", err)
+	}
+}
