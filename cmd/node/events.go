@@ -35,7 +35,7 @@ func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.events.leave(c)
-	s := &sse{w: w, control: http.NewResponseController(w)}
+	s := &sse{w: w, control: http.NewResponseController(w), sent: after}
 	w.Header().Set("Content-Type", "text/event-stream")
 	if err := s.write(": " + a.node.Status().Name + "\nretry: 1000\n\n"); err != nil {
 		return
@@ -142,14 +142,15 @@ type sse struct {
 	sent    event.Token
 }
 
-// event writes t unless it was written before: what is read from the stream and what the hub brings may overlap.
+// event writes t unless it, or a later one, was written before: what is read from the stream and what the hub brings may
+// overlap, and the hub may still be bringing what the client has had on another connection. After a reset anything goes.
 func (s *sse) event(t told) error {
 	if !t.token.IsZero() {
 		if t.token.Epoch() == s.sent.Epoch() && t.token.Sequence() <= s.sent.Sequence() {
 			return nil
 		}
-		s.sent = t.token
 	}
+	s.sent = t.token
 	id := ""
 	if !t.token.IsZero() {
 		id = "id: " + t.token.String() + "\n"

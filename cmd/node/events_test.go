@@ -114,6 +114,24 @@ func TestAClientThatComesBackMissesNothing(t *testing.T) {
 	check("from the stream")
 }
 
+// A receiver is behind what the node has applied. A client that comes back meanwhile has had some of what is yet to come.
+func TestAClientThatComesBackIsNotToldAgainWhatTheHubHasYetToBring(t *testing.T) {
+	t.Parallel()
+	s := startSite(t)
+	early, late := mustToken(t, s.forget(tagged(1))), s.forget(tagged(2))
+	next := hear(t, s, late)
+	e := event.Event{
+		ID: event.NewID(), Source: "/lethe/shop/one", Type: event.TypeInvalidated, Time: time.Now(), Token: early, Targets: []event.Target{event.Tag("n:1")},
+	}
+	if err := s.api.events.receive(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	token := s.forget(tagged(3))
+	if got := next(); got.id != token {
+		t.Errorf("got %s %s, want %s", got.id, got.Data.Reason, token)
+	}
+}
+
 func TestWhatCannotBeSaidAgainIsAReset(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
@@ -123,9 +141,16 @@ func TestWhatCannotBeSaidAgainIsAReset(t *testing.T) {
 		"too long ago":  event.NewToken("shop", here.Epoch(), 1),
 		"from ahead":    event.NewToken("shop", here.Epoch(), here.Sequence()+1_000_000),
 	} {
-		got := hear(t, s, id.String())()
+		next := hear(t, s, id.String())
+		got := next()
 		if got.Type != event.TypeReset || got.id != "" || !maps.Equal(got.Data.Targets[0], map[string]any{"all": true}) {
 			t.Errorf("%s: got %+v", name, got)
+		}
+		token := s.forget(tagged(2))
+		for got = next(); got.id != token; got = next() { // what came before it may be said again
+			if mustToken(t, got.id).Sequence() > mustToken(t, token).Sequence() {
+				t.Fatalf("%s: after the reset got %+v, and not %s", name, got, token)
+			}
 		}
 	}
 }

@@ -197,11 +197,13 @@ func TestATokenNotReachedInItsSecondIsBypassed(t *testing.T) {
 	p.two.read("a.txt", "miss")
 	p.two.read("a.txt", "hit")
 	token := p.change(t)
+	// Some need longer by themselves, since the others can't be heard.
+	alone := map[string]time.Duration{"/v1/nodes": time.Second, "/v1/functions/file.read/explain?arg=a.txt": explainWait}
 	for _, path := range readsOfANode {
 		begun := time.Now()
 		status, got, _ := p.two.ask("GET", path, "", "Lethe-Token", token.String())
 		took := time.Since(begun)
-		if status != 200 || took < 900*time.Millisecond || took > 8*time.Second {
+		if status != 200 || took < alone[path]+900*time.Millisecond || took > 15*time.Second {
 			t.Errorf("%s: %d %v after %v", path, status, got, took)
 		}
 		if path == readsOfANode[0] && got["cache"] != "bypass" {
