@@ -19,7 +19,7 @@
 #define N 3 /* messages */
 #endif
 #ifndef TMAX
-#define TMAX 3
+#define TMAX 2
 #endif
 #ifndef MAX
 #define MAX 1

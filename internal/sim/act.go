@@ -26,9 +26,7 @@ func (n *node) do(as []cursor.Action) {
 func (n *node) grant(end int64) {
 	n.w.count.Grants++
 	n.w.log(n, "lease until %d ms from now", (end-n.h.mono())/msec)
-	if end == 0 {
-		end = min(n.lease.Load(), n.h.mono())
-	} else {
+	if end != 0 {
 		n.checkLease(end)
 	}
 	n.lease.Store(end)
@@ -40,6 +38,7 @@ func (n *node) resetDone(cause cursor.Cause) {
 	v := n.follower.View()
 	n.w.log(n, "reset because of %q: epoch %s, cursor %d", cause, v.Epoch, v.Cursor)
 	n.truth.position = v.Cursor
+	n.w.noticed(n, cause)
 	n.put(v)
 }
 

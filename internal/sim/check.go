@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lethe-cache/lethe/internal/cursor"
+	"github.com/lethe-cache/lethe/internal/fence"
 )
 
 // checkRead holds what a read has returned against the truth, as of when it began.
@@ -37,7 +38,7 @@ func (n *node) checkRead(r *reading, v *value) {
 	n.checkBound(r, v)
 }
 
-// slack is what a partition adds to the bound: an old leader's word counts as of the newest live message, and that may come late.
+// late is what a partition adds to the bound: an old leader's word counts as of the newest live message, and that may come late.
 func (h *host) late() int64 {
 	if !h.link.cutOff && h.w.now > h.slackUntil {
 		h.slack = 0
@@ -49,9 +50,6 @@ func (h *host) late() int64 {
 func (n *node) checkBound(r *reading, v *value) {
 	if r.drowsy {
 		return // the machine was suspended, and its watchdog had not noticed yet
-	}
-	if v.lag > 0 && n.w.now < n.h.woke+n.w.cl.staleness+v.lag {
-		return // a policy counts from where the lease was taken away, and that was after the suspend
 	}
 	m := n.w.truth.before(r.began - n.w.cl.staleness - v.lag - n.h.late())
 	if m == nil {
@@ -93,33 +91,71 @@ func (n *node) fooled() bool {
 	return l != nil && l.again && n.follower.View().Epoch != l.epoch
 }
 
-// witness is a node whose cursor stood beyond what the servers have lost: it has to notice.
+// witness is a node whose cursor stood beyond what the servers have lost: it has to notice, and to tell.
 type witness struct {
-	n        *node
-	resets   int
-	kept, at uint64
+	n      *node
+	resets int
+	crash  uint64 // which of the server's
+	at     uint64
+	lost   []*message
+	told   bool // it has noticed that numbers were given twice
 }
 
-func (w *world) witness(kept uint64) {
+func (w *world) witness(lost []*message) {
+	l := w.server.real
 	for _, h := range w.hosts {
 		n := h.node
-		if n == nil || !h.link.alive || h.link.log != w.server.real {
+		if n == nil || !h.link.alive || h.link.log != l {
 			continue
 		}
-		if v := n.follower.View(); v.Standing && v.Epoch == w.server.real.epoch && v.Cursor > kept {
-			w.witnesses = append(w.witnesses, witness{n, n.resets, kept, v.Cursor})
+		if v := n.follower.View(); v.Standing && v.Epoch == l.epoch && v.Cursor >= lost[0].seq {
+			w.witnesses = append(w.witnesses, &witness{n: n, resets: n.resets, crash: w.count.ServerCrashes, at: v.Cursor, lost: lost})
 		}
 	}
 }
 
-// checkWitnesses: who had seen what the servers have lost has begun anew.
+// noticed is told why a node has begun anew.
+func (w *world) noticed(n *node, cause cursor.Cause) {
+	for _, t := range w.witnesses {
+		if t.n == n && (cause == cursor.Reused || cause == cursor.Back) {
+			t.told = true
+		}
+	}
+}
+
+// checkWitnesses: who had seen what the servers have lost has begun anew, and where it knew why, everybody has.
 func (w *world) checkWitnesses() {
 	for _, t := range w.witnesses {
 		w.count.Witnesses++
 		if !t.n.dead && t.n.resets == t.resets {
-			w.broken(Complete, "node %d stood at %d when the server lost what is above %d, and has not noticed", t.n.h.i, t.at, t.kept)
+			w.broken(Complete, "node %d stood at %d when the server lost %d and above, and has not noticed", t.n.h.i, t.at, t.lost[0].seq)
+		}
+		if !t.told || t.crash != w.count.ServerCrashes || t.n.dead {
+			continue // the word may be lost as well
+		}
+		for _, m := range t.lost {
+			for _, c := range m.claims {
+				w.checkTold(t, c)
+			}
 		}
 	}
+}
+
+// checkTold: no node has anything from before what was lost, which a living node had seen.
+func (w *world) checkTold(t *witness, c claim) {
+	for _, h := range w.hosts {
+		for thing, e := range h.node.bulk {
+			if h.node.current(e) && !c.soft && e.value.begun[c.row] != 0 && e.value.ver[c.row] < c.ver {
+				w.broken(Complete, "node %d noticed that numbers were given twice, and what node %d has of %d knows version %d of row %d; what was lost said %d",
+					t.n.h.i, h.i, thing, e.value.ver[c.row], c.row, c.ver)
+			}
+		}
+	}
+}
+
+// current says whether an entry may still be served.
+func (n *node) current(e *entry) bool {
+	return e != nil && n.h.mono() < e.End && n.fence.Check(e.Birth, e.Labels...) == fence.Fresh
 }
 
 // checkEnd: nothing is served past its end of life.

@@ -60,7 +60,7 @@ func newClimate(seed uint64, v *names) *climate {
 		f.limit = pick(0, 0, 0, 2, 8) * sec
 	}
 	c.ahead = float64(pick(0, 0, 5, 8)) / 10
-	c.rate = float64(pick(5, 50, 1000))
+	c.rate = float64(pick(1, 5, 50, 1000))
 	c.widen = r.chance(5000)
 	c.circles = r.chance(2000)
 	c.rows, c.compounds = rows, parents

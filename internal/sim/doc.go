@@ -24,18 +24,20 @@
 //
 //   - 1 exact. Of everything in a value it is known when its load began. A read returns nothing whose load began before an
 //     invalidation of it that was applied on that node before the read began; soft ones may be returned marked stale.
-//   - 2 complete. What the cursor passes was applied on that node, or fenced since it was stored.
+//   - 2 complete. What the cursor passes was applied on that node, or fenced since it was stored. A node whose cursor stood beyond
+//     what the servers have lost begins anew; where it knew why, no other node keeps anything from before.
 //   - 3 bounded. A read knows all that was stored more than MaxStaleness before it began. No lease is granted that reaches
 //     further than MaxStaleness beyond the store of something the node has not got.
 //   - 5 tellable. When Wait returns, the event was applied, and later reads on that node know what its caller had changed; a
 //     read with a token knows it as well.
-//   - Nothing is served past its end of life; and some time after the trouble has ended every node holds a lease at the stream's
-//     end, nothing cached is older than what was announced, and no load is left over.
+//   - Nothing is served past its end of life; no loop is told that something is due which can't be done; and some time after the
+//     trouble has ended every node holds a lease at the stream's end, nothing cached is older than what was announced, and no load
+//     and no Invalidate is left over.
 //
 // # What is excepted
 //
 // What the design does not promise: events that the servers have lost (nobody has to know them); reads on a machine that was
-// suspended, until the watchdog's next beat, and by a ServeStale policy for as long as it reaches; a token found reached over a
+// suspended, until the watchdog's next beat; a token found reached over a
 // connection that is dead already (decision 8). A leader that was cut off is believed as far as the newest live message, so the
 // bound is longer by as much as that message was late. An admin who makes the stream anew from numbers it had before lets a node
 // that keeps its connection hold a lease until its next probe: there only reads are checked, not the lease. Machines are never

@@ -36,6 +36,7 @@ type node struct {
 	waiters  []*waiting
 	commits  *commit.Queue[target, int, *sending]
 	pumpAt   int64
+	writers  []*writing // who have called and not got their answer
 	echoes   echoes
 
 	truth  known

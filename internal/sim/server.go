@@ -100,15 +100,18 @@ func (s *server) side(l *link) *log {
 // crash takes the last n messages with it; their numbers are given anew.
 func (s *server) crash(n int, skew, down int64) {
 	s.heal()
+	s.w.count.ServerCrashes++
 	if s.real != nil {
 		n = min(n, len(s.real.msgs))
-		s.w.witness(s.real.last() - uint64(n))
-		s.w.truth.vanish(s.real.msgs[len(s.real.msgs)-n:])
+		lost := s.real.msgs[len(s.real.msgs)-n:]
+		s.w.truth.vanish(lost)
+		if n > 0 {
+			s.w.witness(lost)
+		}
 		s.w.count.Vanished += uint64(n)
 		s.real = s.real.without(n)
 	}
 	s.skew = skew
-	s.w.count.ServerCrashes++
 	s.w.log(nil, "the server crashes, %d messages are lost, skew %d ms", n, skew/msec)
 	for _, h := range s.w.hosts {
 		h.cut(down, 0)

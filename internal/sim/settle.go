@@ -2,8 +2,6 @@ package sim
 
 import (
 	"fmt"
-
-	"github.com/lethe-cache/lethe/internal/fence"
 )
 
 // settle ends all trouble and waits for what the fleet owes: every node leased, its cursor at the stream's end, and every read of
@@ -38,7 +36,7 @@ func (w *world) settle() {
 		}
 	}
 	w.run(3 * sec)
-	for end := w.now + w.cl.maxLoad + sec; w.now < end && w.flying() != nil; {
+	for end := w.now + w.cl.maxLoad + 15*sec; w.now < end && (w.flying() != nil || w.writing()); {
 		w.run(sec)
 	}
 	if w.bad != nil {
@@ -46,6 +44,13 @@ func (w *world) settle() {
 	}
 	if f := w.flying(); f != nil {
 		w.broken(Stuck, "a load of %d, begun at %d ms, never ended", f.thing, f.at/msec)
+	}
+	for _, h := range w.hosts {
+		for _, c := range h.node.writers {
+			if w.now-c.at > 15*sec {
+				w.broken(Stuck, "node %d: an Invalidate of %v, begun at %d ms, never returned", h.i, c.targets, c.at/msec)
+			}
+		}
 	}
 	w.checkWitnesses()
 	for _, h := range w.hosts {
@@ -74,6 +79,8 @@ func (w *world) settled() string {
 			return fmt.Sprintf("machine %d is stopped", h.i)
 		case l == nil:
 			return "there is no stream"
+		case !h.link.alive || !v.Sure:
+			return fmt.Sprintf("node %d has not seen its stream since it was connected", h.i)
 		case v.Epoch != l.epoch || v.End <= h.mono():
 			return fmt.Sprintf("the lease of node %d ended %d ms ago, epoch %s of %s, cursor %d of %d",
 				h.i, (h.mono()-v.End)/msec, v.Epoch, l.epoch, v.Cursor, l.last())
@@ -82,6 +89,16 @@ func (w *world) settled() string {
 		}
 	}
 	return ""
+}
+
+// writing says whether an Invalidate has not returned.
+func (w *world) writing() bool {
+	for _, h := range w.hosts {
+		if len(h.node.writers) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // flying is a load that should have ended by now.
@@ -105,7 +122,7 @@ func (w *world) checkAgreed(h *host) {
 	}
 	need := all[len(all)-1].known
 	for thing, e := range n.bulk {
-		if e == nil || h.mono() >= e.End || n.fence.Check(e.Birth, e.Labels...) != fence.Fresh {
+		if !n.current(e) {
 			continue
 		}
 		for row := range rows {

@@ -27,7 +27,7 @@ type world struct {
 	db        [rows]int32
 	truth     truth
 	tokens    tokens
-	witnesses []witness
+	witnesses []*witness
 	graph     reads
 	events    uint64 // ids of events given so far
 

@@ -1,5 +1,7 @@
 package sim
 
+import "slices"
+
 // writing is a change to the database and its invalidation by a node.
 type writing struct {
 	n       *node
@@ -9,6 +11,7 @@ type writing struct {
 	joined  []*batch
 	voice   int
 	over    bool
+	at      int64 // when it was called
 }
 
 // Codes of a writing.
@@ -35,12 +38,13 @@ func (c *writing) act(code int) {
 		then(writeJoin)
 	case writeJoin:
 		n.w.count.Invalidations++
+		c.at = n.w.now
+		n.writers = append(n.writers, c)
 		c.join()
 	case writeGone:
 		if !c.over {
-			c.over = true
+			c.returned()
 			n.w.count.WritersLeft++
-			n.commits.Leave(c.joined)
 		}
 	}
 }
@@ -116,8 +120,7 @@ func (c *writing) join() {
 		}
 		if err != nil {
 			n.w.count.Storms++
-			n.commits.Leave(c.joined)
-			c.over = true
+			c.returned()
 			return
 		}
 	}
@@ -158,9 +161,18 @@ func (c *writing) look() {
 			top.epoch, top.seq, top.m = t.epoch, t.seq, t.m
 		}
 	}
-	c.over = true
-	c.n.commits.Leave(c.joined)
+	c.returned()
 	if top.m != nil {
 		c.n.w.tokens.put(top)
+	}
+}
+
+// returned ends the call.
+func (c *writing) returned() {
+	n := c.n
+	c.over = true
+	n.commits.Leave(c.joined)
+	if i := slices.Index(n.writers, c); i >= 0 {
+		n.writers = slices.Delete(n.writers, i, i+1)
 	}
 }
