@@ -34,11 +34,12 @@ build: ## bin/lethe-node and bin/lethe-publisher
 
 test: ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
-	$(GO) test $(RACE) -timeout 10m ./...
+	$(GO) test $(RACE) -timeout 15m ./...
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
 lint: tools ## golangci-lint, gofumpt and go vet, pinned
 	$(TOOLS)/golangci-lint run ./...
+	cd chaos && ../$(TOOLS)/golangci-lint run ./...
 	@out=$$($(TOOLS)/gofumpt -l .); test -z "$$out" || { echo "not formatted (run make fmt):"; echo "$$out"; exit 1; }
 
 fmt: tools ## gofumpt and import order over the tree

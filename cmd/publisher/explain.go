@@ -81,7 +81,11 @@ func explained(all ctl.Explanations) (rows, names []string) {
 		head := n.Node + "\tno\t-\t-\t-"
 		if n.Cached {
 			names = append(names, n.Node)
-			head = strings.Join([]string{n.Node, "yes", string(n.Tier), stamp(n.Born), stamp(n.Expires)}, "\t")
+			cached := "yes"
+			if !n.Usable {
+				cached = "outdated" // in memory, and not served any more
+			}
+			head = strings.Join([]string{n.Node, cached, string(n.Tier), stamp(n.Born), stamp(n.Expires)}, "\t")
 		}
 		if len(n.Labels) == 0 {
 			rows = append(rows, head+"\t-\t-")
