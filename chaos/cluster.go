@@ -88,7 +88,7 @@ func startCluster(ctx context.Context, dir string, disk *disk) (*cluster, error)
 				return nil, err
 			}
 			c.links.route[i][j] = l
-			from.routes = append(from.routes, l.Listen)
+			from.routes = append(from.routes, l.listen)
 		}
 	}
 	for _, s := range c.servers {

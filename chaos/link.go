@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,14 +20,63 @@ import (
 type links struct {
 	server *toxiproxy.ApiServer
 	named  atomic.Int64
+
+	replaced atomic.Int64 // proxies that hung
+
 	client map[string][]*link // of a node or publisher, to each server
 	route  [][]*link          // from each server to each other
 }
 
-// link is one proxy.
+// link is one proxy. A proxy can hang for good: a toxic that passes data on to a connection which is gone holds up whoever adds or
+// removes one. Such a proxy is replaced by another at its address, else its faults would stay for the rest of the run.
 type link struct {
-	*toxiproxy.Proxy
-	number *atomic.Int64
+	ls               *links
+	listen, upstream string
+
+	mu sync.Mutex // guards p
+	p  *toxiproxy.Proxy
+}
+
+// hangs is how long a proxy may take to do what it is told.
+const hangs = 3 * time.Second
+
+var errHung = errors.New("the proxy hung and was replaced")
+
+func (l *link) proxy() *toxiproxy.Proxy {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.p
+}
+
+// tell does something with the proxy, and replaces one that hangs.
+func (l *link) tell(do func(*toxiproxy.Proxy) error) error {
+	p, done := l.proxy(), make(chan error, 1)
+	go func() { done <- do(p) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(hangs):
+		l.replace(p)
+		return errHung
+	}
+}
+
+func (l *link) replace(hung *toxiproxy.Proxy) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.p != hung {
+		return
+	}
+	go hung.Stop() // it gives the address back, and may never return
+	for range 200 {
+		p := toxiproxy.NewProxy(l.ls.server, fmt.Sprintf("link%d", l.ls.named.Add(1)), l.listen, l.upstream)
+		if p.Start() == nil {
+			l.p = p
+			l.ls.replaced.Add(1)
+			return
+		}
+		wait(context.Background(), 50*time.Millisecond)
+	}
 }
 
 func newLinks() *links {
@@ -46,7 +96,7 @@ func (ls *links) open(upstream int) (*link, error) {
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	return &link{p, &ls.named}, nil
+	return &link{ls: ls, listen: p.Listen, upstream: p.Upstream, p: p}, nil
 }
 
 // join opens links of name to every server.
@@ -58,7 +108,7 @@ func (ls *links) join(name string, servers []*natsServer) (url string, err error
 			return "", err
 		}
 		ls.client[name] = append(ls.client[name], l)
-		urls = append(urls, "nats://"+l.Listen)
+		urls = append(urls, "nats://"+l.listen)
 	}
 	return strings.Join(urls, ","), nil
 }
@@ -66,13 +116,13 @@ func (ls *links) join(name string, servers []*natsServer) (url string, err error
 func (ls *links) close() {
 	for _, l := range ls.client {
 		for _, l := range l {
-			l.Stop()
+			l.stop()
 		}
 	}
 	for _, l := range ls.route {
 		for _, l := range l {
 			if l != nil {
-				l.Stop()
+				l.stop()
 			}
 		}
 	}
@@ -86,23 +136,34 @@ const (
 
 // poison adds a toxic to one direction and returns what takes it away.
 func (l *link) poison(ctx context.Context, typ, stream string, attributes map[string]any) (heal func(), err error) {
-	name := fmt.Sprintf("toxic%d", l.number.Add(1))
+	name := fmt.Sprintf("toxic%d", l.ls.named.Add(1))
 	body, err := json.Marshal(map[string]any{"name": name, "type": typ, "stream": stream, "toxicity": 1.0, "attributes": attributes})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.Toxics.AddToxicJson(strings.NewReader(string(body))); err != nil {
+	err = l.tell(func(p *toxiproxy.Proxy) error {
+		_, err := p.Toxics.AddToxicJson(strings.NewReader(string(body)))
+		return err
+	})
+	if err != nil && !errors.Is(err, errHung) {
 		return nil, fmt.Errorf("toxic %s: %w", typ, err)
 	}
-	return func() { _ = l.Toxics.RemoveToxic(context.WithoutCancel(ctx), name) }, nil
+	return func() {
+		_ = l.tell(func(p *toxiproxy.Proxy) error { return p.Toxics.RemoveToxic(context.WithoutCancel(ctx), name) })
+	}, nil
+}
+
+func (l *link) stop() {
+	_ = l.tell(func(p *toxiproxy.Proxy) error { p.Stop(); return nil })
 }
 
 // down closes the link and every connection through it, until heal.
 func (l *link) down() (heal func()) {
-	l.Stop()
+	l.stop()
 	return func() {
 		for range 100 { // a link that stayed down would be a fault that nobody counts
-			if err := l.Start(); err == nil || errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+			err := l.tell((*toxiproxy.Proxy).Start)
+			if err == nil || errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) || errors.Is(err, errHung) {
 				return
 			}
 			wait(context.Background(), 50*time.Millisecond)

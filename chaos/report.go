@@ -37,6 +37,7 @@ type report struct {
 	Stepdowns  int64            `json:"stepdowns"`
 	Faults     map[string]int64 `json:"faults"`
 	Trouble    map[string]int64 `json:"trouble_with_faults,omitempty"`
+	Replaced   int64            `json:"proxies_replaced"` // they hung
 	Fleet      stats            `json:"fleet"`
 	Lives      map[string]stats `json:"nodes_counts"`
 	Cut        int64            `json:"lines_cut_by_kills"`
@@ -50,7 +51,7 @@ func (d *driver) result() report {
 		Writes: d.writes.Load(), Acked: d.ledger.count, Unknown: d.unknown.Load(), Why: d.reasons.counts(),
 		Waits: d.waits.Load(), Unwaited: d.unwaited.Load(), Logged: d.logged, Lost: d.lost[:min(len(d.lost), 100)],
 		Epochs: len(d.epochs), Heard: d.watch.heard, Leaders: d.leaders.Load(), Stepdowns: d.stepdowns.Load(),
-		Faults: d.harmed.counts(), Trouble: d.trouble.counts(), Lives: map[string]stats{},
+		Faults: d.harmed.counts(), Trouble: d.trouble.counts(), Replaced: d.cluster.links.replaced.Load(), Lives: map[string]stats{},
 	}
 	for i, n := range d.nodes {
 		r.Bounds = append(r.Bounds, d.bound(i).String())
@@ -97,9 +98,9 @@ func (d *driver) progress(ctx context.Context) {
 		for _, n := range d.nodes {
 			states = append(states, n.counts().State)
 		}
-		d.say("%6s  reads %d  writes %d  unknown %d  open %d  waits %d (%d given up)  violations %d  oldest %v  leaders %d  faults now %d  heap %d MB  %s",
+		d.say("%6s  reads %d  writes %d  unknown %d  open %d  waits %d (%d given up)  violations %d  oldest %v  leaders %d  faults %d (now %d)  heap %d MB  %s",
 			time.Since(d.begun).Round(time.Second), c.Judged, d.writes.Load(), d.unknown.Load(), d.open.Load(), d.waits.Load(), d.unwaited.Load(),
-			c.Violations, c.OldestHit.Round(time.Millisecond), d.leaders.Load(), d.active.Load(), m.HeapAlloc>>20, strings.Join(states, " "))
+			c.Violations, c.OldestHit.Round(time.Millisecond), d.leaders.Load(), d.harmed.total(), d.active.Load(), m.HeapAlloc>>20, strings.Join(states, " "))
 	}
 }
 

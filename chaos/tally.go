@@ -44,6 +44,15 @@ func (t *tally) counts() map[string]int64 {
 	return maps.Clone(t.by)
 }
 
+func (t *tally) total() (n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.by {
+		n += m
+	}
+	return n
+}
+
 func (t *tally) recent() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
