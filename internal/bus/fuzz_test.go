@@ -55,6 +55,7 @@ func FuzzReadStamp(f *testing.F) {
 func FuzzAckStamp(f *testing.F) {
 	for _, s := range []string{
 		"$JS.ACK.S.C.1.42.7.1700000000123456789.3", "$JS.ACK.hub.HASH.S.C.1.42.7.1700000000123456789.3.random", "$JS.ACK.", "$JS.ACK.S.C.......",
+		"$JS.ACK.S.D.1.42.7.1700000000123456789.3", "$JS.ACK.S.C.1.0.7.1700000000123456789.3",
 	} {
 		f.Add(s, "S", "C")
 	}
@@ -81,6 +82,7 @@ func FuzzStreamInfo(f *testing.F) {
 	f.Add([]byte(`{"error":{"code":404,"err_code":10059,"description":"stream not found"}}`))
 	f.Add([]byte(`{"error":{"code":503,"err_code":10008}}`))
 	f.Add([]byte(`{"state":{"first_seq":18446744073709551615,"last_seq":0}}`))
+	f.Add([]byte(`{"state":{"first_seq":8,"last_seq":7,"last_ts":"2026-01-02T03:04:05Z"}}`))
 	f.Add([]byte(`{"config":{"retention":7,"metadata":null}}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, body []byte) {

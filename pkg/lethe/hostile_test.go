@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -70,7 +69,7 @@ func (a *attacker) subject() string {
 func (a *attacker) body() []byte {
 	targets := a.one(
 		`[{"function":"catalog.price","args":["k"]}]`, `[{"function":"billing.total"}]`, `[{"function":"catalog.price","args":["k",1,{}]}]`,
-		`[{"all":true}]`, `[{"tag":"user:1"},{"tag":"team:7"}]`, `[{"tagPrefix":"team:"}]`, `[{"tagPrefix":"us"}]`, `[{"everything":1}]`, `[]`, `null`,
+		`[{"all":true}]`, `[{"tag":"user:1"},{"tag":"team:7"}]`, `[{"tagPrefix":"team:"}]`, `[{"tagPrefix":"user:4"}]`, `[{"everything":1}]`, `[]`, `null`,
 		`[{"function":"catalog.price","argsHash":"BkrKn5IOmy7DaQ4PdOXBVg"}]`, `[{"tag":"user:1","soft":true,"recursive":true}]`, `{}`,
 	)
 	data := fmt.Sprintf(`{"apiVersion":"a/v1","kind":%q,"namespace":"acme","name":"helper","generation":%d,"targets":%s}`,
@@ -194,7 +193,7 @@ func TestAStormOfHostileMessagesChangesNothingBeyondItsSubjects(t *testing.T) {
 	if err := by.Ready(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	a := &attacker{t: t, nc: nc, rng: rand.New(rand.NewPCG(1, 9))} //nolint:gosec // an attack that can be repeated
+	a := &attacker{t: t, nc: nc, rng: rand.New(rand.NewPCG(1, 9))}
 	loads := 0
 	untouched := bystanders(t, n, &loads)
 	b := newBook()
@@ -216,7 +215,8 @@ func TestAStormOfHostileMessagesChangesNothingBeyondItsSubjects(t *testing.T) {
 	var routinesBefore int
 	resets := n.Status().Resets
 	warm := min(total/4, 50_000)
-	var last uint64
+	first := a.settled(n)
+	last := first
 	for a.sent < total {
 		for range hostileBatch {
 			a.speak()
@@ -261,19 +261,5 @@ func TestAStormOfHostileMessagesChangesNothingBeyondItsSubjects(t *testing.T) {
 		rejected += r
 	}
 	t.Logf("%d messages in %v, %d stored; %.0f widened, %.0f rejected; heap %d KiB, then %d KiB; %d goroutines",
-		a.sent, took.Round(time.Millisecond), stored(t, nc, last), widened, rejected, heapBefore>>10, heapAfter>>10, runtime.NumGoroutine())
-}
-
-// stored is how many messages the stream has been given up to last.
-func stored(t *testing.T, nc *nats.Conn, last uint64) uint64 {
-	t.Helper()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := must[jetstream.Stream](t)(js.Stream(within(t), "LETHE_SHOP")).Info(within(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return last - info.State.FirstSeq + 1
+		a.sent, took.Round(time.Millisecond), last-first, widened, rejected, heapBefore>>10, heapAfter>>10, runtime.NumGoroutine())
 }
