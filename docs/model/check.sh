@@ -12,6 +12,7 @@ runs() {
 		holds fence  2000000 a_function_that_reads_another    -DREADERS=2 -DKEYS=2 -DEVENTS=1 -DTMAX=0
 		holds fence  2000000 end_of_life_and_rotation         -DREADERS=2 -DEVENTS=1 -DTMAX=2 -DLIFE=2
 		holds cursor 1000000 partition_lag_and_reconnect      -DPARTITION
+		holds cursor 1000000 partition_reconnect_to_an_older_log   -DPARTITION -DOLDER_LOG
 		holds cursor 1000000 tail_lost_and_numbers_reused     -DCRASH
 		holds cursor 2000000 truncated_at_the_head            -DHEAD
 		holds cursor  500000 created_anew                     -DEPOCH -DCUTS=0
@@ -36,6 +37,7 @@ runs() {
 		fails cursor 0 WORD_WITHOUT_FEED        -DPARTITION -DCUTS=0
 		fails cursor 0 FETCHED_COUNTS_AS_LIVE   -DPARTITION
 		fails cursor 0 HELD_COUNTS_AS_LIVE      -DPARTITION -DCUTS=0
+		fails cursor 0 FEED_SURVIVES_RECONNECT  -DPARTITION -DOLDER_LOG
 		fails cursor 0 DUPLICATE_COUNTS         -DPARTITION -DCUTS=0
 		fails cursor 0 AS_OF_THE_ANSWER         -DCUTS=0
 		fails cursor 0 HOLE_JUMPED              -DCUTS=0
@@ -79,14 +81,14 @@ one() {
 			echo "FAILED $model $name"
 			return 1
 		fi
-		printf 'holds   %-7s %-33s %9s states, %s s\n' "$model" "$name" "$states" "${seconds:-0}"
+		printf 'holds   %-7s %-37s %9s states, %s s\n' "$model" "$name" "$states" "${seconds:-0}"
 	else
 		if ! grep -q 'assertion violated' out; then
 			cat out
 			echo "FAILED $model $name: no counterexample"
 			return 1
 		fi
-		printf '%-7s %-7s %-33s a counterexample of %s steps\n' "$kind" "$model" "$name" "$(grep -oE 'at depth [0-9]+' out | head -1 | grep -oE '[0-9]+')"
+		printf '%-7s %-7s %-37s a counterexample of %s steps\n' "$kind" "$model" "$name" "$(grep -oE 'at depth [0-9]+' out | head -1 | grep -oE '[0-9]+')"
 	fi
 }
 

@@ -462,7 +462,7 @@ inline Disconnect() {
 	Unverify();
 	NoAsk();
 	NoPub();
-#ifdef RECONNECT_FORGETS_THE_FEED
+#ifndef MUTANT_FEED_SURVIVES_RECONNECT
 	liveAt = 0;
 #endif
 	Disclaim()
@@ -511,12 +511,13 @@ end:	do
 		partitions = 1;
 		stale = 1;
 		slast = rlast;
-#ifdef GAP_PARTITION_AND_DELAY
-		if /* a copy may come later than what its side has missed; to whose log the node comes is not the one it left */
+#if defined(OLDER_LOG) || defined(GAP_PARTITION_AND_DELAY)
+		if /* the node comes back to a side that was cut off before the last it has heard of was stored */
 		:: slast > 0 && !up -> slast--
 		:: skip
 		fi;
-#else
+#endif
+#ifndef GAP_PARTITION_AND_DELAY
 		for (j : 1 .. N) { fly[j] = 0 }
 #endif
 		j = 0

@@ -84,6 +84,7 @@ func (f *Follower) Disconnected(now int64) []Action {
 func (f *Follower) cut() {
 	f.gen++
 	f.cur.unverify()
+	f.cur.liveAt = 0 // what the old connection brought, perhaps late, confirms no leader that the new one leads to
 	f.lease.disclaim()
 	f.ping = pinging{id: f.ping.id, last: f.ping.last, spacing: f.ping.spacing}
 	f.fetch = fetching{id: f.fetch.id + 1}

@@ -225,3 +225,33 @@ func TestNothingIsDueThatWaitsForAnAnswer(t *testing.T) {
 	f.Overflowed(now)
 	quiet("and a hole")
 }
+
+// 1. A message comes late on the live feed, when others were stored beyond it already.
+// 2. The node reconnects, to the side of a leader that was cut off before those.
+// 3. That leader's word is confirmed by nothing the new connection has brought.
+func TestWhatCameBeforeAReconnectConfirmsNoLeader(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	before := w.follower.View()
+	late := w.now + 3000*ms
+	f := w.follower
+	f.Live(cursor.Arrival{Message: cursor.Message{Seq: before.Cursor + 1, Time: w.now + 5}, At: late, Conn: 1, Number: 1000}, late)
+	if f.View().Cursor != before.Cursor+1 {
+		t.Fatal("the message did not move the cursor: this shows nothing")
+	}
+	f.Disconnected(late)
+	as := f.Connected(2, late)
+	as = f.Pong(as[len(as)-1].ID, 1000, true, late+ms)
+	var ask cursor.Action
+	for _, a := range as {
+		if a.Do == cursor.Ask {
+			ask = a
+		}
+	}
+	f.Answered(ask.ID, cursor.Info{
+		Epoch: before.Epoch, First: 1, Last: before.Cursor + 1, LastTime: w.now + 5, Asked: late + ms, At: late + 2*ms,
+	}, true, late+2*ms)
+	if got := f.View().AsOf; got > before.AsOf {
+		t.Errorf("the lease was renewed as of %d, it was of %d: the word of a leader that is cut off was believed", got, before.AsOf)
+	}
+}

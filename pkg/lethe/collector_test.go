@@ -43,7 +43,7 @@ func TestTheCollectorRegistersLintsAndKnowsNoKey(t *testing.T) {
 		"requests_total", "load_seconds", "loads_shared_total", "loads_fenced_total", "entries", "bytes", "evictions_total",
 		"hot_values_modified_total", "invalidations_published_total", "invalidations_applied_total", "events_widened_total",
 		"propagation_seconds", "stream_cursor", "stream_last", "gaps_healed_total", "resets_total", "lease_age_seconds",
-		"receiver_runs_total", "receiver_lag_events", "build_info",
+		"receiver_runs_total", "receiver_lag_events", "build_info", "messages_forged_total", "messages_foreign_total", "storms_refused_total",
 	} {
 		if !names["lethe_"+want] {
 			t.Errorf("lethe_%s is not there", want)

@@ -85,6 +85,9 @@ var (
 	descApplied     = desc("invalidations_applied_total", "Targets applied.", "scope")
 	descRejected    = desc("events_rejected_total", "Events, or parts of them, that were refused.", "reason")
 	descWidened     = desc("events_widened_total", "Events that count as more than they say.", "reason")
+	descForged      = desc("messages_forged_total", "Messages with headers that only the server may set; those are ignored.")
+	descForeign     = desc("messages_foreign_total", "Messages of the live feed that are of another stream; they are ignored.")
+	descStorms      = desc("storms_refused_total", "Calls of Invalidate refused because of Config.MaxEvents.")
 	descCursor      = desc("stream_cursor", "Sequence applied without a hole.")
 	descLast        = desc("stream_last", "Highest sequence known of.")
 	descGaps        = desc("gaps_healed_total", "Holes of the live feed filled from the stream.")
@@ -148,6 +151,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		count(descWidened, v, reason)
 	}
 	count(descWidened, n.metrics.widenedShape.Load(), "shape")
+	count(descForged, s.Forged)
+	count(descForeign, s.Foreign)
+	count(descStorms, s.Storms)
 	count(descGaps, s.GapsHealed)
 	for cause, v := range s.Resets {
 		count(descResets, v, cause)
