@@ -26,21 +26,23 @@ func newStream(o *options) *cobra.Command {
 			})
 		},
 	}
-	var replicas int
+	var want bus.EnsureOptions
 	initialize := &cobra.Command{
 		Use:   "init",
 		Short: "Make the fleet's stream, or mend its configuration; what it holds stays",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if replicas < 0 || replicas > 5 {
-				return cli.Usagef("--replicas %d: want 1 to 5, or 0 for as many as there are servers, up to 3", replicas)
+			if want.Replicas < 0 || want.Replicas > 5 {
+				return cli.Usagef("--replicas %d: want 1 to 5, or 0 for as many as there are servers, up to 3", want.Replicas)
 			}
 			return o.stream(cmd, func(ctx context.Context, nc *nats.Conn) (bus.StreamInfo, error) {
-				return bus.Ensure(ctx, nc, o.fleet, bus.EnsureOptions{Replicas: replicas})
+				return bus.Ensure(ctx, nc, o.fleet, want)
 			})
 		},
 	}
-	initialize.Flags().IntVar(&replicas, "replicas", 0, "of a stream that is made; 0: as many as there are servers, up to 3")
+	flags := initialize.Flags()
+	flags.IntVar(&want.Replicas, "replicas", 0, "of a stream that is made; 0: as many as there are servers, up to 3")
+	flags.BoolVar(&want.Consumer, "ordered-consumer", false, "for servers and accounts that allow no RePublish: all nodes follow with --ordered-consumer")
 	cmd.AddCommand(info, initialize, newPermissions(o))
 	return cmd
 }
