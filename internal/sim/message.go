@@ -54,7 +54,6 @@ type log struct {
 	kept   int             // index of the first that is kept
 	ids    map[uint64]*message
 	quorum bool // it can store something
-	again  bool // it was made anew with numbers that were given before
 }
 
 func newLog(epoch string, first uint64) *log {

@@ -19,6 +19,7 @@ type server struct {
 	dying  int64  // until then what is stored is not republished: its leader is about to die
 	lag    int    // messages by which the replica that answers Direct Get lags behind
 	lagFor int64  // until then
+	again  int    // the last epoch that an admin has begun with numbers that were given before
 }
 
 func (s *server) wall() int64 { return epoch + s.w.now + s.skew }
@@ -27,7 +28,9 @@ func (s *server) wall() int64 { return epoch + s.w.now + s.skew }
 func (s *server) create(first uint64) {
 	s.epochs++
 	s.real = newLog(fmt.Sprintf("e%d", s.epochs), first)
-	s.real.again = first <= s.top
+	if first <= s.top {
+		s.again = s.epochs
+	}
 	s.w.log(nil, "stream %s created, from %d", s.real.epoch, first)
 	for _, h := range s.w.hosts {
 		if h.link.alive && !h.link.cutOff {
