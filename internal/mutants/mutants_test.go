@@ -73,3 +73,20 @@ func TestAnEntryWithAnUnknownOrMissingFieldIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// A mutant whose text is gone from its file is only noticed when it is tried, and most are tried by hand.
+func TestEveryMutantOfThisModuleCanBePlanted(t *testing.T) {
+	t.Parallel()
+	list, err := load("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 400 {
+		t.Errorf("only %d mutants were found", len(list))
+	}
+	for _, m := range list {
+		if _, err := m.write("../..", t.TempDir()); err != nil {
+			t.Errorf("%s: %v", m.Name, err)
+		}
+	}
+}
