@@ -1,5 +1,12 @@
 package lethe
 
+import (
+	"strings"
+
+	"github.com/lethe-cache/lethe/internal/bus"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
 // What the tests of this package reach beside its API.
 
 // OpenWithFeed is Open with a wrapper of the live feed.
@@ -9,6 +16,17 @@ var OpenWithFeed = open
 // away, as a bus does whose machine has slept.
 func EndLease(n *Node)  { n.lease.Store(min(n.lease.Load(), n.now())) }
 func TakeLease(n *Node) { (*handler)(n).Lease(0) }
+
+// Offline says whether the node's bus has noticed that its connection was closed: then nothing renews the lease.
+func Offline(n *Node) bool {
+	err := n.bus.Status().Err
+	return err != nil && strings.Contains(err.Error(), "the NATS connection is closed")
+}
+
+// EchoApplied has the node apply an event it has fenced before: nothing is forgotten.
+func EchoApplied(n *Node, targets ...event.Target) {
+	(*handler)(n).Apply(&bus.Delivery{Received: event.Received{Event: event.Event{ID: event.NewID(), Targets: targets}}, Echo: true})
+}
 
 // DropHot empties the hot tier, as pressure on it would.
 func DropHot(n *Node) { n.tiers.hot.InvalidateAll() }

@@ -30,8 +30,8 @@ func cutOff(t *testing.T) (*lethe.Node, *nats.Conn, func()) {
 		nc.Close()
 		begun := time.Now()
 		until(t, "the node has lost its lease", func() bool {
-			lethe.EndLease(n) // a renewal may have been under way
-			return n.Status().State == lethe.Expired
+			lethe.EndLease(n) // a renewal may have been under way, until the bus has noticed
+			return lethe.Offline(n) && n.Status().State == lethe.Expired
 		})
 		if took := time.Since(begun); took > 4*time.Second {
 			t.Fatalf("a lease that was taken away went on for %v", took)
