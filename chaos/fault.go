@@ -81,19 +81,33 @@ func direction(r *rand.Rand) []string {
 	}
 }
 
+// lane is one direction of a link.
+type lane struct {
+	*link
+	stream string
+}
+
 // poison puts a toxic on links for a while.
 func poison(ctx context.Context, ls []*link, typ string, streams []string, attributes map[string]any, most time.Duration) error {
-	var heals []func()
-	var errs []error
+	var lanes []lane
 	for _, l := range ls {
 		for _, s := range streams {
-			heal, err := l.poison(ctx, typ, s, attributes)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			heals = append(heals, heal)
+			lanes = append(lanes, lane{l, s})
 		}
+	}
+	return poisonLanes(ctx, lanes, typ, attributes, most)
+}
+
+func poisonLanes(ctx context.Context, lanes []lane, typ string, attributes map[string]any, most time.Duration) error {
+	var heals []func()
+	var errs []error
+	for _, l := range lanes {
+		heal, err := l.poison(ctx, typ, l.stream, attributes)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		heals = append(heals, heal)
 	}
 	wait(ctx, most)
 	for _, heal := range heals {

@@ -32,8 +32,7 @@ func pairLinks(d *driver, from, to int) (ls []*link, streams []string) {
 
 // poisonRoutes harms what from says to each of to, and what they answer if both.
 func poisonRoutes(ctx context.Context, d *driver, typ string, attributes map[string]any, from int, to []int, both bool, most time.Duration) error {
-	var errs []error
-	var heals []func()
+	var lanes []lane
 	for _, j := range to {
 		ls, streams := pairLinks(d, from, j)
 		for i, l := range ls {
@@ -42,20 +41,11 @@ func poisonRoutes(ctx context.Context, d *driver, typ string, attributes map[str
 				dirs = streams
 			}
 			for _, s := range dirs {
-				heal, err := l.poison(ctx, typ, s, attributes)
-				if err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				heals = append(heals, heal)
+				lanes = append(lanes, lane{l, s})
 			}
 		}
 	}
-	wait(ctx, most)
-	for _, heal := range heals {
-		heal()
-	}
-	return errors.Join(errs...)
+	return poisonLanes(ctx, lanes, typ, attributes, most)
 }
 
 func others(i int) []int { return []int{(i + 1) % serversMost, (i + 2) % serversMost} }
