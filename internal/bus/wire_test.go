@@ -297,10 +297,7 @@ func TestAnEventIsNeverStoredByAnotherStream(t *testing.T) {
 	if err := js.DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
 		t.Fatal(err)
 	}
-	other, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{event.LogSubject(fleet, ">")}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := create(t, admin, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{event.LogSubject(fleet, ">")}})
 	if token, err := p.Invalidate(t.Context(), []event.Target{event.Tag("a:1")}); !errors.Is(err, bus.ErrNotPublished) {
 		t.Errorf("token %s, error %v", token, err)
 	}
