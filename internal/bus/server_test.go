@@ -126,19 +126,21 @@ func external(t *testing.T, nc *nats.Conn, change ...func(*jetstream.StreamConfi
 func create(t *testing.T, nc *nats.Conn, cfg jetstream.StreamConfig) jetstream.Stream {
 	t.Helper()
 	const noStore jetstream.ErrorCode = 10049
-	js, until := jets(t, nc), time.Now().Add(patience)
-	for {
+	js := jets(t, nc)
+	var made jetstream.Stream
+	eventually(t, "the stream is made", func() bool {
 		s, err := js.CreateStream(t.Context(), cfg)
 		var answer *jetstream.APIError
-		if errors.As(err, &answer) && answer.ErrorCode == noStore && time.Now().Before(until) {
-			time.Sleep(time.Millisecond)
-			continue
+		if errors.As(err, &answer) && answer.ErrorCode == noStore {
+			return false
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s
-	}
+		made = s
+		return true
+	})
+	return made
 }
 
 func asExternal(c *bus.Config) { c.External = true }
