@@ -23,6 +23,9 @@ type Refusal struct { //nolint:errname // it is one before it is an error: the s
 
 func (r *Refusal) Error() string { return "the server refuses: " + r.Description }
 
+// Permanent says that the same message would be refused again: an outbox passes by a row that meets it.
+func (r *Refusal) Permanent() bool { return true }
+
 // area of what a bus needs; each has its last error until it works again.
 type area int
 

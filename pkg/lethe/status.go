@@ -45,6 +45,10 @@ type Status struct {
 	Resets, GapsHealed uint64
 }
 
+// Stream tells which stream the node is on: its fleet, and the epoch in the stream's metadata, empty while that is not known.
+// A relay keeps it beside its table, so that a database is not announced on two buses.
+func (n *Node) Stream() (fleet, epoch string) { return n.cfg.Fleet, n.bus.Status().Epoch }
+
 // Status is a snapshot; it costs no I/O.
 func (n *Node) Status() Status {
 	b := n.bus.Status()
