@@ -29,6 +29,8 @@ var plan = map[string]int{
 	"pkg/lethe":           2,
 	"pkg/manifest":        2,
 	"pkg/lethe/lethetest": 2,
+	"internal/document":   0,
+	"internal/pgtest":     1,
 	"cmd/":                3,
 	"examples/":           4,
 	"internal/floors":     4,

@@ -1,0 +1,54 @@
+package document
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// expand takes a document of kind List, as list commands print it, apart into its items.
+func (r *reader) expand(d Document) ([]Document, error) {
+	if !isList(d.JSON) {
+		return []Document{d}, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(d.JSON, &members); err != nil {
+		return nil, r.fail(d.Line(""), "", "can't be read: %v", err)
+	}
+	for _, name := range d.at.names {
+		switch name {
+		case "apiVersion", "kind", "metadata", "items":
+		default:
+			return nil, r.fail(d.Line(Member("", name)), Member("", name), "is no field of a List, which has items")
+		}
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(members["items"], &items); err != nil || items == nil {
+		return nil, r.fail(d.Line("items"), "items", "a List needs items, a list of manifests")
+	}
+	if len(items) > MaxDocuments {
+		return nil, r.fail(d.Line("items"), "items", "has %d items, at most %d are allowed; apply it in parts", len(items), MaxDocuments)
+	}
+	below := d.at.member("items").below
+	all := make([]Document, 0, len(items))
+	for i, item := range items {
+		field := "items[" + strconv.Itoa(i) + "]"
+		if item[0] != '{' {
+			return nil, r.fail(below[i].line, field, "has to be a manifest; it is %s", what(item))
+		}
+		if isList(item) {
+			return nil, r.fail(below[i].line, field, "is a List in a List; write its items here")
+		}
+		at := *below[i].place
+		at.line = below[i].line
+		all = append(all, Document{Index: d.Index, JSON: item, at: &at})
+	}
+	return all, nil
+}
+
+// isList is false for what has another kind, or one that is no text, which whoever knows the kinds refuses.
+func isList(data []byte) bool {
+	var o struct {
+		Kind string `json:"kind"`
+	}
+	return json.Unmarshal(data, &o) == nil && o.Kind == "List"
+}
