@@ -38,6 +38,7 @@ type Bus struct {
 	feed    Feed
 	reports chan func(now int64) // what goroutines have to say to the loop
 	wants   chan struct{}
+	doubts  chan struct{} // of a PublishOnly bus: whether the stream is still the one it knows
 	horizon horizon
 
 	loop loop // of the loop alone
@@ -68,6 +69,7 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 		queue:   newQueue(),
 		reports: make(chan func(int64), 64),
 		wants:   make(chan struct{}, 1),
+		doubts:  make(chan struct{}, 1),
 	}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64}, cfg.Now(), wallNow())

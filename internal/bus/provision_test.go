@@ -258,3 +258,37 @@ func TestATokenIsNeverOfAnEpochItsEventIsNotIn(t *testing.T) {
 		t.Errorf("token %s for the second event of ops2", token)
 	}
 }
+
+// Who only publishes has no feed to notice it by, and the new stream's numbers are above all it has seen.
+func TestWhoOnlyPublishesLearnsThatItsStreamWasMadeAnew(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	n := open(t, connect(t, srv))
+	ready(t, n)
+	p := open(t, connect(t, srv), func(c *bus.Config) { c.PublishOnly = true })
+	ready(t, p)
+	before := p.Epoch()
+	if err := jets(t, n.nc).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the node has made it anew", func() bool { return n.Epoch() != before && n.Epoch() != "" })
+	eventually(t, "the publisher knows it", func() bool { return p.Epoch() == n.Epoch() })
+	if token := invalidate(t, p, "a:1"); token.Epoch() != n.Epoch() {
+		t.Errorf("token %s after the stream became %s", token, n.Epoch())
+	}
+}
+
+func TestWhoOnlyPublishesMakesAStreamThatIsGone(t *testing.T) {
+	t.Parallel()
+	srv := serve(t)
+	p := open(t, connect(t, srv), func(c *bus.Config) { c.PublishOnly = true })
+	ready(t, p)
+	before := p.Epoch()
+	if err := jets(t, p.nc).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it publishes again", func() bool {
+		token, err := p.Invalidate(t.Context(), []event.Target{event.Tag("a:1")})
+		return err == nil && token.Epoch() != before
+	})
+}

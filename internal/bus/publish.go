@@ -47,6 +47,7 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 			if errors.As(why, &no) {
 				return receipt{}, why
 			}
+			b.doubt()
 		} else {
 			why = errConnecting(b.nc)
 			if offline += pause; offline > offlineFor {

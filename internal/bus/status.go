@@ -36,6 +36,9 @@ type Status struct {
 	Err          error             // what is wrong at the moment; nil = nothing known
 }
 
+// Epoch is that of the stream, empty while it is not known; it costs next to nothing.
+func (b *Bus) Epoch() string { return b.board.look().Epoch }
+
 // Status never waits for I/O.
 func (b *Bus) Status() Status {
 	v, now := b.board.look(), b.cfg.Now()

@@ -11,25 +11,40 @@ import (
 // A PublishOnly bus follows nothing. It has to know the stream's epoch, for its tokens, and the highest number it has seen,
 // to notice a stream that is not the one it knows.
 
-// learn asks for the stream on a new connection, until there is an answer.
+// learnEvery is how often it asks, about: a stream that was made anew has other numbers, and its acks are as good as any.
+const learnEvery = 5 * time.Second
+
+// learn asks for the stream on a new connection until there is an answer, and then again and again.
 func (b *Bus) learn() {
-	online, ensure, seen := b.loop.online, !b.cfg.External, b.board.look().Known
+	online, ensure := b.loop.online, !b.cfg.External
 	b.wg.Go(func() {
 		for {
-			in, err := b.learnOnce(online, ensure, seen)
+			in, err := b.learnOnce(online, ensure, b.board.look().Known)
 			b.why.set(areaStream, err)
+			pause := 100*time.Millisecond + rand.N(400*time.Millisecond) //nolint:gosec // jitter is no secret
 			if err == nil {
 				b.tell(func(int64) { b.know(in) })
-				return
+				pause = learnEvery/2 + rand.N(learnEvery) //nolint:gosec // jitter is no secret
+			} else {
+				b.board.poke()
 			}
-			b.board.poke()
+			ensure = err != nil && !b.cfg.External
 			select {
 			case <-online.Done():
 				return
-			case <-time.After(100*time.Millisecond + rand.N(400*time.Millisecond)): //nolint:gosec // jitter is no secret
+			case <-b.doubts:
+			case <-time.After(pause):
 			}
 		}
 	})
+}
+
+// doubt makes a PublishOnly bus ask at once.
+func (b *Bus) doubt() {
+	select {
+	case b.doubts <- struct{}{}:
+	default: // it is about to
+	}
 }
 
 func (b *Bus) learnOnce(ctx context.Context, ensure bool, seen uint64) (cursor.Info, error) {
@@ -55,9 +70,7 @@ func (b *Bus) stored(t cursor.Ticket, a ack) {
 			return // it is asked already
 		}
 		b.board.show(cursor.View{Known: v.Known}) // no epoch, no token, until it was read again
-		if b.loop.conn != 0 {
-			b.learn()
-		}
+		b.doubt()
 		return
 	}
 	if v := b.board.look(); a.Sequence > v.Known {

@@ -1,0 +1,138 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// beats shows that this relay is alive, and finds out from the others' rows what it has to do.
+func (r *Relay) beats() {
+	var (
+		w     = watch{id: r.id, times: r.times, seen: make(map[string]sight)}
+		last  place
+		due   time.Duration
+		mute  bool // the database is known not to answer
+		again time.Duration
+		timer = time.NewTimer(0)
+	)
+	defer timer.Stop()
+	for {
+		asked := false
+		select {
+		case <-r.life.Done():
+			return
+		case <-r.beatNow:
+			asked = true
+		case <-timer.C:
+		}
+		at, _ := r.where()
+		if asked || at != last || r.now() >= due {
+			r.hooks.beat.call()
+			err := r.beat(&w)
+			if err != nil && r.life.Err() == nil && (!mute || r.now() >= again) {
+				r.log.Warn("the outbox's database does not answer; nothing is announced until it does", "error", err)
+				again = r.now() + time.Minute
+			}
+			mute = err != nil
+			last, due = at, r.now()+r.times.beat
+		}
+		timer.Reset(min(r.times.look, r.times.beat))
+	}
+}
+
+// beat is one look at the others, in one transaction that is alone from its first statement on.
+func (r *Relay) beat(w *watch) error {
+	ctx, cancel := context.WithTimeout(r.life, r.times.fresh) // later than that it would be worth nothing
+	defer cancel()
+	began := r.now()
+	at, known := r.where()
+	var found verdict
+	err := r.transact(ctx, func(tx *sql.Tx) error {
+		bus, relays, err := r.enter(ctx, tx, at)
+		if err != nil {
+			return err
+		}
+		found = w.judge(r.now(), at, known, r.stuck(), bus, relays)
+		return found.apply(ctx, tx, r.id, at)
+	})
+	if err != nil {
+		return err
+	}
+	w.agreed(found, at)
+	if r.post.set(at, found.ok, found.work, found.err, began) {
+		poke(r.wake)
+	}
+	if found.left != "" {
+		r.log.Warn("the database moves to another bus: everything is announced there before anything else", "to", at.String(), "from", found.left)
+	}
+	return nil
+}
+
+// enter locks the record of the bus, writes this relay's own row and reads all.
+func (r *Relay) enter(ctx context.Context, tx *sql.Tx, at place) (bus record, relays []other, err error) {
+	if _, err = tx.ExecContext(ctx, "INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT (one) DO UPDATE SET one = 1"); err != nil {
+		return bus, nil, err
+	}
+	if _, err = tx.ExecContext(ctx, `INSERT INTO lethe_outbox_relays (id, fleet, epoch, beat) VALUES ($1, $2, $3, 1)
+		ON CONFLICT (id) DO UPDATE SET fleet = excluded.fleet, epoch = excluded.epoch, beat = lethe_outbox_relays.beat + 1`,
+		r.id, at.fleet, at.epoch); err != nil {
+		return bus, nil, err
+	}
+	row := tx.QueryRowContext(ctx, "SELECT fleet, epoch, worker FROM lethe_outbox_bus WHERE one = 1")
+	if err := row.Scan(&bus.fleet, &bus.epoch, &bus.worker); err != nil {
+		return bus, nil, err
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT id, fleet, epoch, beat FROM lethe_outbox_relays ORDER BY id")
+	if err != nil {
+		return bus, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var o other
+		if err := rows.Scan(&o.id, &o.at.fleet, &o.at.epoch, &o.beat); err != nil {
+			return bus, nil, err
+		}
+		relays = append(relays, o)
+	}
+	return bus, relays, rows.Err()
+}
+
+// leave takes this relay's row away and gives the work back, so that nobody has to wait for its silence.
+func (r *Relay) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), r.times.grace)
+	defer cancel()
+	err := r.transact(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET worker = '' WHERE worker = $1", r.id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM lethe_outbox_relays WHERE id = $1", r.id)
+		return err
+	})
+	if err != nil {
+		r.log.Debug("the relay could not sign off; the others will notice its silence", "error", err)
+	}
+}
+
+// transact runs do in a transaction.
+func (r *Relay) transact(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	options := &sql.TxOptions{}
+	if r.dialect == postgres { // whatever the database's default: what is read after a lock has to be the latest
+		options.Isolation = sql.LevelReadCommitted
+	}
+	tx, err := r.db.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if r.dialect == postgres {
+		// A process that is stopped in here keeps others waiting for its locks no longer than this.
+		if _, err := tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = '3s'"); err != nil {
+			return err
+		}
+	}
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

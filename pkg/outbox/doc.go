@@ -1,0 +1,33 @@
+// Package outbox announces with the commit: rows written in your transaction, published after it.
+//
+//	tx, err := db.BeginTx(ctx, nil)
+//	defer tx.Rollback()
+//	tx.ExecContext(ctx, "UPDATE products SET name = $2 WHERE sku = $1", sku, name)
+//	ticket, err := outbox.Append(ctx, tx, Product.Key(sku))
+//	err = tx.Commit()
+//	token, err := relay.Wait(ctx, ticket) // optional: stored in the stream
+//
+// The promise: nothing is announced that did not commit, nothing commits that will not be announced, whatever crashes in
+// between. Append checks what it is given by writing and reading the event as it will travel, so that a row which commits can be
+// published. A row is published at least once, under an id of its own, which the stream knows a repetition by. Of each subject,
+// and of each object a manifest event is about, first appearances come in the order of the rows' numbers, which the database
+// assigns: write the object's row first, then Append, and the order is that of the changes, whatever the clocks say.
+//
+// The model: Schema (or Migrate) makes the tables, in your database, SQLite or PostgreSQL. Any number of processes run a Relay
+// on them; one of them works, the others watch it and take over when it ends or hangs. It is woken by Relay.Wake and Relay.Wait
+// in its process, by NOTIFY on PostgreSQL (through pgx's database/sql driver), and looks once a second anyway. A row that the
+// server refuses for good (a permission that is missing) is parked with the reason, counted, passed by, and tried again every
+// five minutes.
+//
+// A database is announced on one bus. Beside the relays stands which: the fleet and the identity of its stream. A process whose
+// node is on another bus does not relay and says why (ErrOtherBus), as long as a relay on the recorded one is alive; when none
+// has been for a minute, or when the process itself saw its stream made anew, it takes over, and announces "everything" before
+// anything else, because the new bus may have missed what the old one was told.
+//
+// In SQLite, use WAL, a busy_timeout, synchronous=FULL and _txlock=immediate; another process than the one whose relay works
+// hears of a commit by the poll. In PostgreSQL, NOTIFY makes commits that announce take turns at their very end; where many
+// thousands a second are needed, drop the trigger lethe_outbox_notify and rely on the poll.
+//
+// What the package does not do: it does not invalidate between the commit and the moment the stream has stored the event, when
+// readers may see the old value; it is no general queue.
+package outbox

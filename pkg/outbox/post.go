@@ -1,0 +1,126 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// post is where a relay stands: which bus is agreed on, and whether it is the one that works.
+type post struct {
+	mu      sync.Mutex    // guards what follows
+	changed chan struct{} // closed when any of it changes
+	agreed  place         // the bus of both the database and the publisher
+	ok      bool          // it is agreed
+	err     error         // ErrOtherBus
+	working bool
+	term    int           // counts each time that the work or the bus was gained
+	renewed time.Duration // when the last beat that succeeded began
+	closed  bool
+}
+
+func (p *post) init() { p.changed = make(chan struct{}) }
+
+// view is a copy of a post.
+type view struct {
+	agreed  place
+	ok      bool
+	err     error
+	working bool
+	term    int
+	renewed time.Duration
+	closed  bool
+	changed <-chan struct{}
+}
+
+func (p *post) look() view {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return view{p.agreed, p.ok, p.err, p.working, p.term, p.renewed, p.closed, p.changed}
+}
+
+// set puts up what a beat has found.
+func (p *post) set(agreed place, ok, working bool, err error, renewed time.Duration) (gained bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gained = working && (!p.working || agreed != p.agreed)
+	if gained {
+		p.term++
+	}
+	told := p.ok != ok || p.agreed != agreed || p.working != working || (p.err == nil) != (err == nil)
+	p.agreed, p.ok, p.working, p.err, p.renewed = agreed, ok, working, err, renewed
+	if told {
+		p.tell()
+	}
+	return gained
+}
+
+// tell wakes who waits for a change, with the lock held.
+func (p *post) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *post) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed, p.working = true, false
+		p.tell()
+	}
+}
+
+// may says whether this relay may begin to publish now, and on which bus: it is the one that works, has shown so lately, and its
+// publisher is where the database is announced.
+func (r *Relay) may() (at place, term int, ok bool) {
+	v := r.post.look()
+	if !v.working || r.life.Err() != nil || r.now()-v.renewed >= r.times.fresh {
+		return place{}, 0, false
+	}
+	if at, known := r.where(); !known || at != v.agreed {
+		poke(r.beatNow)
+		return place{}, 0, false
+	}
+	return v.agreed, v.term, true
+}
+
+// where is the bus that the publisher is on; it is known of every publisher that does not tell.
+func (r *Relay) where() (at place, known bool) {
+	if r.stream == nil {
+		return place{}, true
+	}
+	at.fleet, at.epoch = r.stream()
+	return at, at.epoch != ""
+}
+
+// Err is nil, or why this process must not work with the database at the moment: an error that wraps ErrOtherBus. It costs no
+// I/O. Rows may be written all the same; they are announced by who is on the recorded bus.
+func (r *Relay) Err() error { return r.post.look().err }
+
+// Ready returns nil once it is settled that the database is announced on the bus of this process. When ctx ends first it is
+// why not: ErrOtherBus, or the context's error with what is missing; after Close ErrClosed.
+func (r *Relay) Ready(ctx context.Context) error {
+	for {
+		v := r.post.look()
+		switch {
+		case v.closed || r.life.Err() != nil:
+			return ErrClosed
+		case v.ok:
+			return nil
+		}
+		select {
+		case <-v.changed:
+		case <-r.life.Done():
+		case <-ctx.Done():
+			if v.err != nil {
+				return fmt.Errorf("%w (%w)", v.err, ctx.Err())
+			}
+			if _, known := r.where(); !known {
+				return fmt.Errorf("outbox: not ready: the publisher does not know its stream yet: %w", ctx.Err())
+			}
+			return fmt.Errorf("outbox: not ready: %w", errors.Join(errors.New("the database has not answered"), ctx.Err()))
+		}
+	}
+}

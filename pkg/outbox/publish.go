@@ -1,0 +1,118 @@
+package outbox
+
+import (
+	"context"
+	"sync"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// queued is a row on its way.
+type queued struct {
+	row
+	e       event.Event
+	widened string
+	bad     error // what it says can't be published
+	again   bool  // it was parked
+
+	token  event.Token // of the stream
+	acked  bool        // it is stored there
+	failed error       // it is not, perhaps
+}
+
+// emptyFleet stands in where the publisher does not tell its fleet: nothing of it is published.
+const emptyFleet = "none"
+
+func (q *queued) open(fleet string) {
+	if fleet == "" {
+		fleet = emptyFleet
+	}
+	q.e, q.widened, q.bad = q.read(fleet)
+	if fleet == emptyFleet {
+		q.e.Source = sourceOf("")
+	}
+}
+
+// publish sends rows, those of one lane one after the other, and returns when all have been tried. What fails keeps its lane
+// from going on; what is refused for good does not.
+func (r *Relay) publish(at place, rows []*queued) []*queued {
+	var (
+		order []string
+		lanes = make(map[string][]*queued)
+		free  = make(chan struct{}, lanesMost)
+		wg    sync.WaitGroup
+	)
+	for _, q := range rows {
+		lane := q.lane()
+		if h, held := r.work.holds[lane]; held && r.now() < h.until {
+			continue
+		}
+		if lanes[lane] == nil {
+			order = append(order, lane)
+		}
+		lanes[lane] = append(lanes[lane], q)
+	}
+	for _, lane := range order {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			for _, q := range lanes[lane] {
+				if !r.send(at, q) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var tried []*queued
+	for _, lane := range order {
+		failed := false
+		for _, q := range lanes[lane] {
+			if q.acked || q.failed != nil {
+				tried = append(tried, q)
+			}
+			failed = failed || q.failed != nil && !permanent(q.failed)
+		}
+		if failed {
+			r.hold(lane)
+		} else {
+			delete(r.work.holds, lane)
+		}
+	}
+	return tried
+}
+
+// send publishes one row and says whether the next of its lane may follow.
+func (r *Relay) send(at place, q *queued) bool {
+	if q.bad != nil {
+		q.failed = q.bad
+		return true
+	}
+	if token, ok := r.work.acked[q.number]; ok { // nothing writes the map while lanes are under way
+		q.token, q.acked = token, true
+		return true
+	}
+	if now, _, ok := r.may(); !ok || now != at {
+		return false
+	}
+	if q.widened != "" {
+		r.log.Warn("a row says what this version does not understand: more is forgotten than it says", "id", q.id, "subject", q.subject, "reason", q.widened)
+	}
+	ctx, cancel := context.WithTimeout(r.late, publishFor)
+	defer cancel()
+	token, err := r.pub.Publish(ctx, q.e)
+	switch {
+	case err != nil:
+		q.failed = err
+		return permanent(err)
+	case !r.stored(at, token): // everything is owed to that stream before
+		poke(r.beatNow)
+		return false
+	}
+	if base := r.work.base; base.Epoch() == token.Epoch() && base.Sequence() > token.Sequence() {
+		token = base
+	}
+	q.token, q.acked = token, true
+	r.tickets.reached(q.ticket, q.number, token)
+	return true
+}

@@ -1,0 +1,138 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+)
+
+// doneMost is how many of the last rows' tickets can be waited for in another process than the one that published them.
+const doneMost = 100_000
+
+// settle takes away what is stored in the stream and parks what is refused for good, in one transaction. It says how many rows
+// are out of the way.
+func (r *Relay) settle(ctx context.Context, at place, tried []*queued) (int, error) {
+	var acked, refused []*queued
+	for _, q := range tried {
+		switch {
+		case q.acked:
+			acked = append(acked, q)
+			r.work.acked[q.number] = q.token
+		case permanent(q.failed):
+			if !q.again {
+				refused = append(refused, q)
+			}
+		default:
+			r.log.Debug("a row is not published yet", "id", q.id, "subject", q.subject, "error", q.failed)
+		}
+	}
+	if len(acked)+len(refused) == 0 {
+		return 0, nil
+	}
+	r.hooks.published.call()
+	err := r.transact(ctx, func(tx *sql.Tx) error {
+		if len(acked) > 0 {
+			if err := r.remove(ctx, tx, at, acked); err != nil {
+				return err
+			}
+		}
+		for _, q := range refused {
+			if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox SET parked = $1 WHERE number = $2", reason(q.failed), q.number); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, q := range acked {
+		delete(r.work.acked, q.number)
+		delete(r.work.told, q.number)
+	}
+	r.hooks.settled.call()
+	for _, q := range refused {
+		r.log.Error("an announcement is refused for good; it is parked, and tried again now and then", "id", q.id, "subject", q.subject, "error", q.failed)
+		r.tickets.refused(q.ticket, q.failed)
+	}
+	return len(acked) + len(refused), nil
+}
+
+// reason is what is kept of an error, as text that every database takes.
+func reason(err error) string {
+	const most = 1 << 10
+	text := err.Error()
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
+}
+
+// remove deletes rows and keeps where they are in the stream.
+func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queued) error {
+	acked = padded(acked)
+	numbers := make([]any, 0, len(acked))
+	places := make([]any, 0, 5*len(acked))
+	highest := int64(0)
+	for _, q := range acked {
+		fleet, epoch := at.fleet, at.epoch
+		if !q.token.IsZero() {
+			fleet, epoch = q.token.Fleet(), q.token.Epoch()
+		}
+		numbers = append(numbers, q.number)
+		places = append(places, q.number, string(q.ticket), fleet, epoch, int64(q.token.Sequence()))
+		highest = max(highest, q.number)
+	}
+	if _, err := tx.ExecContext(ctx, deleteRows(len(acked)), numbers...); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, insertDone(len(acked)), places...); err != nil {
+		return err
+	}
+	if highest < r.work.pruned+doneMost/10 {
+		return nil
+	}
+	r.work.pruned = highest
+	_, err := tx.ExecContext(ctx, "DELETE FROM lethe_outbox_done WHERE number <= $1", highest-doneMost)
+	return err
+}
+
+func deleteRows(n int) string { return "DELETE FROM lethe_outbox WHERE number IN " + list(n) }
+
+func insertDone(n int) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO lethe_outbox_done (number, ticket, fleet, epoch, sequence) VALUES ")
+	values(&b, n, 5)
+	b.WriteString(" ON CONFLICT DO NOTHING") // another relay was at it too
+	return b.String()
+}
+
+// padded repeats the last of s until there is a power of two of them: the database keeps a plan for each text of a statement.
+func padded[T any](s []T) []T {
+	n := 1
+	for n < len(s) {
+		n *= 2
+	}
+	all := make([]T, 0, n)
+	all = append(all, s...)
+	for len(all) < n {
+		all = append(all, s[len(s)-1])
+	}
+	return all
+}
+
+// list is n placeholders: ($1, $2).
+func list(n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i == 0 {
+			b.WriteString("($")
+		} else {
+			b.WriteString(", $")
+		}
+		b.WriteString(strconv.Itoa(i + 1))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
