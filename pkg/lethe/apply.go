@@ -63,6 +63,7 @@ func (h *handler) Passed(sequence uint64) { (*Node)(h).receivers.passed(sequence
 func (h *handler) ResetDone(cause string) {
 	n := (*Node)(h)
 	n.receivers.reset(n.local(event.TypeReset, cause))
+	n.receivers.doubt(cause)
 }
 
 // local makes an event that never travels.

@@ -22,6 +22,13 @@ type reading struct {
 	bypass bool
 }
 
+// Named notes which tag a label is of, for Explain.
+func (r *reading) Named(tag string) {
+	if r.node != nil {
+		r.node.labels.addTag(tag)
+	}
+}
+
 func readingOf(f *depend.Frame) reading {
 	if f == nil {
 		return reading{}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 	"github.com/lethe-cache/lethe/pkg/lethe/lethetest"
@@ -17,6 +18,7 @@ func TestExplainSaysWhatIsCachedAndWhichEventTouchedItLast(t *testing.T) {
 	child := lethe.Memoize(nodes[0], "child", b.load)
 	f := lethe.Memoize(nodes[0], "f", func(ctx context.Context, k string) (int, error) {
 		lethe.AddTags(ctx, "user:"+k)
+		depend.On(ctx, "chatbot:acme/"+k) // as a store of manifests does
 		return child.Get(ctx, k)
 	})
 	explain := func(target event.Target) lethe.Explanation {
@@ -39,7 +41,7 @@ func TestExplainSaysWhatIsCachedAndWhichEventTouchedItLast(t *testing.T) {
 		for _, l := range x.Labels {
 			names[l.Label] = true
 		}
-		for _, want := range []string{`f["k"]`, "f", "tag/user:k", "prefix/user:", "child", "everything"} {
+		for _, want := range []string{`f["k"]`, "f", "tag/user:k", "prefix/user:", "tag/chatbot:acme/k", "prefix/chatbot:acme/", "child", "everything"} {
 			if !names[want] {
 				t.Errorf("no label %q in %v", want, names)
 			}

@@ -39,6 +39,8 @@ func BulkBytes(n *Node) int { return n.tiers.bulk.Capacity() }
 // FallBehind makes every receiver of n miss something.
 func FallBehind(n *Node) {
 	for _, r := range n.receivers.list() {
-		r.fallBehind()
+		if !r.shared {
+			r.fallBehind()
+		}
 	}
 }

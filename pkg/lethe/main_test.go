@@ -8,6 +8,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(onceChildEnv) != "" {
+		os.Exit(runOnceChild())
+	}
 	if os.Getenv(childEnv) != "" {
 		os.Exit(runChild())
 	}

@@ -94,7 +94,9 @@ var (
 	descResets      = desc("resets_total", "Times everything was forgotten because continuity was in doubt.", "cause")
 	descLeaseAge    = desc("lease_age_seconds", "Since what is served was known to be current.")
 	descRuns        = desc("receiver_runs_total", "Calls of receivers.", "receiver", "result")
-	descLag         = desc("receiver_lag_events", "Events waiting for a receiver.", "receiver")
+	descLag         = desc("receiver_lag_events", "Events waiting for a receiver; of a once-per-fleet receiver, in the whole fleet.", "receiver")
+	descLetters     = desc("receiver_dead_letters_total", "Events that a once-per-fleet receiver could not handle, put away by this node.", "receiver")
+	descAttached    = desc("receiver_attached", "1 where this node takes events of a once-per-fleet receiver.", "receiver")
 	descIllegalTags = desc("illegal_tags_total", "Tags of loaders that are illegal; their values were not stored.")
 	descBuild       = desc("build_info", "1, labelled with the version.", "version")
 )
@@ -167,6 +169,10 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			count(descRuns, r.runs[i].Load(), r.name, result)
 		}
 		gauge(descLag, float64(r.lag()), r.name)
+		if r.shared {
+			count(descLetters, r.once.letters.Load(), r.name)
+			gauge(descAttached, r.once.attached(), r.name)
+		}
 	}
 	n.metrics.propagation.Collect(ch)
 	gauge(descBuild, 1, version())

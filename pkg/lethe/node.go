@@ -44,6 +44,7 @@ type Node struct {
 	tiersErr  error
 	tiers     *tiers
 	receivers receivers
+	times     onceTimes // of receivers once per fleet
 	touches   touches
 	labels    labelNames
 	metrics   nodeMetrics
@@ -73,7 +74,7 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger, source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now()}
+	n := &Node{cfg: cfg, log: cfg.Logger, source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now(), times: onceDefaults()}
 	n.tracer = cfg.TracerProvider.Tracer("github.com/lethe-cache/lethe")
 	n.stop, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	n.fence = fence.New(fence.Config{Rotate: max(cfg.MaxTTL, cfg.MaxLoad) + time.Minute}, n.now())

@@ -41,7 +41,7 @@ func ForKinds(kinds ...string) ReceiveOption {
 	return receiveOption(func(r *receiver) { r.kinds = append(r.kinds, kinds...) })
 }
 
-// WithQueue is how many events wait for the receiver before it counts as lagging; 1,024.
+// WithQueue is how many events wait for the receiver before it counts as lagging; 1,024. OncePerFleet they wait in the stream.
 func WithQueue(n int) ReceiveOption {
 	return receiveOption(func(r *receiver) {
 		if r.capacity = n; n < 1 {
@@ -51,7 +51,8 @@ func WithQueue(n int) ReceiveOption {
 }
 
 // WithRetry calls the receiver up to tries times for an event, waiting backoff, then twice that, and so on, at most 30 s. Default
-// is one try: an error is counted and logged.
+// is one try: an error is counted and logged. OncePerFleet the default is 8 tries from 1 s on, whichever node makes them, and then
+// the event becomes a dead letter.
 func WithRetry(tries int, backoff time.Duration) ReceiveOption {
 	return receiveOption(func(r *receiver) {
 		if r.tries, r.backoff = tries, backoff; tries < 1 || backoff < 0 {
@@ -68,12 +69,12 @@ const (
 // Receive runs fn on this node after each applied event that passes the filters, from now on, in the order of the stream, in its
 // own bounded queue. A panic of fn is an error of that event; each call has 30 s. A duplicate name is an error. Events of TypeReset
 // and TypeLagged pass every filter and name All(), so a receiver that only looks at Targets does the safe thing. An event that the
-// stream has twice under one id is received once.
+// stream has twice under one id is received once. See OncePerFleet for a receiver that runs on one node of the fleet.
 func (n *Node) Receive(name string, fn func(context.Context, event.Event) error, opts ...ReceiveOption) error {
 	if n.cfg.PublishOnly {
 		panic("lethe: receive " + name + ": the node is PublishOnly: it hears nothing")
 	}
-	r := &receiver{name: name, fn: fn, n: n, capacity: 1024, tries: 1, wake: make(chan struct{}, 1)}
+	r := &receiver{name: name, fn: fn, n: n, capacity: 1024, wake: make(chan struct{}, 1)}
 	switch {
 	case name == "" || len(name) > 128 || !utf8.ValidString(name):
 		r.err = errors.New("a name is 1 to 128 bytes of UTF-8: it labels metrics")
@@ -85,9 +86,13 @@ func (n *Node) Receive(name string, fn func(context.Context, event.Event) error,
 			o.applyReceive(r)
 		}
 	}
+	if r.err == nil && r.shared {
+		r.err = r.prepareOnce()
+	}
 	if r.err != nil {
 		return &Error{Op: "receive", Name: name, Err: r.err}
 	}
+	r.tries = max(r.tries, 1)
 	return n.receivers.add(r)
 }
 
@@ -97,11 +102,13 @@ type receiver struct {
 	fn                                func(context.Context, event.Event) error
 	n                                 *Node
 	types, functions, families, kinds []string
-	capacity, tries                   int
+	capacity, tries                   int // tries: 0 = not said
 	backoff                           time.Duration
 	err                               error
 	wake                              chan struct{}
 	runs                              [3]atomic.Uint64 // by result: ok, error, panic
+	shared                            bool             // once per fleet
+	once                              once             // of that
 
 	mu     sync.Mutex // guards what follows
 	queue  []event.Event
@@ -152,6 +159,9 @@ func (r *receiver) next() (event.Event, bool) {
 }
 
 func (r *receiver) lag() int {
+	if r.shared {
+		return int(r.once.durable.Lag())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.queue)
@@ -193,7 +203,7 @@ func (r *receiver) run(e event.Event) {
 }
 
 func (r *receiver) call(e event.Event) error {
-	ctx, cancel := context.WithTimeout(r.n.stop, receiveTimeout)
+	ctx, cancel := context.WithTimeout(r.n.stop, r.n.times.call)
 	defer cancel()
 	panicked := true
 	err := guard(func() error {

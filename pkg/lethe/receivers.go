@@ -41,6 +41,9 @@ func (rs *receivers) add(r *receiver) error {
 			return &Error{Op: "receive", Name: r.name, Err: errors.New("a receiver of this name is there already; names are unique on a node")}
 		}
 	}
+	if r.shared {
+		return rs.share(r)
+	}
 	rs.all = append(slices.Clone(rs.all), r)
 	rs.wg.Go(r.work)
 	return nil
@@ -61,7 +64,9 @@ func (rs *receivers) arrived(d *bus.Delivery) {
 	case d.Sequence <= rs.cursor:
 	case len(rs.held) >= maxHeld:
 		for _, r := range rs.all {
-			r.fallBehind()
+			if !r.shared {
+				r.fallBehind()
+			}
 		}
 	default:
 		if rs.held == nil {
@@ -117,7 +122,7 @@ func (rs *receivers) tell(e event.Event) {
 		rs.order = append(rs.order, id)
 	}
 	for _, r := range rs.all {
-		if r.passes(&e) {
+		if !r.shared && r.passes(&e) {
 			r.offer(e)
 		}
 	}

@@ -47,7 +47,7 @@ type Status struct {
 
 // Stream tells which stream the node is on: its fleet, and the epoch in the stream's metadata, empty while that is not known.
 // A relay keeps it beside its table, so that a database is not announced on two buses.
-func (n *Node) Stream() (fleet, epoch string) { return n.cfg.Fleet, n.bus.Status().Epoch }
+func (n *Node) Stream() (fleet, epoch string) { return n.cfg.Fleet, n.bus.Epoch() }
 
 // Status is a snapshot; it costs no I/O.
 func (n *Node) Status() Status {
