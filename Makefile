@@ -21,7 +21,7 @@ export CGO_ENABLED := 1
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all help build test lint fmt demo exact sim chaos model hostile bench fuzz mutants tools clean
+.PHONY: all help build test postgres lint fmt demo exact sim chaos topology model hostile bench fuzz mutants tools clean
 
 all: fmt lint test ## format, lint, test (the default)
 
@@ -32,21 +32,26 @@ build: ## bin/lethe-node and bin/lethe-publisher
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/lethe-node ./cmd/node
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/lethe-publisher ./cmd/publisher
 
-test: ## every test, with the race detector where there is a C compiler
+test: postgres ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
 	$(GO) test $(RACE) -timeout 15m ./...
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
+postgres: ## a PostgreSQL for the tests: one that is installed, LETHE_TEST_POSTGRES, or Debian's
+	@.ci/postgres
+
 lint: tools ## golangci-lint, gofumpt and go vet, pinned
 	$(TOOLS)/golangci-lint run ./...
 	cd chaos && ../$(TOOLS)/golangci-lint run ./...
+	cd deploy && ../$(TOOLS)/golangci-lint run ./...
 	@out=$$($(TOOLS)/gofumpt -l .); test -z "$$out" || { echo "not formatted (run make fmt):"; echo "$$out"; exit 1; }
 
 fmt: tools ## gofumpt and import order over the tree
 	$(TOOLS)/golangci-lint fmt ./...
 	$(TOOLS)/gofumpt -w .
 
-demo: build ## three nodes, real files, four ways to forget (KEEP=1 leaves it running)
+demo: build ## three nodes, real files, four ways to forget; manifests and views over them (KEEP=1 leaves it running)
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/platform ./examples/platform
 	$(GO) run ./examples/demo -bin $(BIN) -catalog examples/catalog $(if $(KEEP),-keep)
 
 exact: ## the exactness run, long: READS reads that must all be fresh
@@ -57,6 +62,9 @@ sim: ## the whole fleet under virtual time: SEEDS seeds; a failing one is replay
 
 chaos: ## a real three-node cluster and nodes as processes, with faults, for CHAOS
 	cd chaos && $(GO) build -o ../$(BIN)/chaos . && ../$(BIN)/chaos -for $(CHAOS)
+
+topology: postgres ## docker-compose.yml and Dockerfile, checked, and the same topology as processes
+	cd deploy && $(GO) test -count=1 -timeout 20m ./...
 
 model: ## two Promela models, checked exhaustively by spin, and their mutants (Debian: apt-get install spin)
 	docs/model/check.sh

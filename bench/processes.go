@@ -90,7 +90,7 @@ func hold(ctx context.Context, url, count, fleet string) error {
 		defer node.Close()
 		lethe.Memoize(node, "bench.f", func(context.Context, string) (string, error) { return "", nil })
 		err = node.Receive("bench", func(_ context.Context, e event.Event) error {
-			if e.Type == event.TypeInvalidated {
+			if e.Reason != "" && (e.Type == event.TypeInvalidated || e.Type == event.TypeManifestApplied) {
 				report("L", e.Reason)
 			}
 			return nil

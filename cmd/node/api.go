@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -13,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/lethe-cache/lethe/cmd/internal/desk"
 	"github.com/lethe-cache/lethe/cmd/internal/tail"
 	"github.com/lethe-cache/lethe/pkg/lethe"
+	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
 // api answers HTTP for one node.
@@ -22,6 +25,7 @@ type api struct {
 	node      *lethe.Node
 	conn      *link
 	functions map[string]function
+	manifests *manifests // nil: this node has no database
 	events    *hub
 	ready     atomic.Bool // was the node ever Ready
 	limits    limits
@@ -29,10 +33,14 @@ type api struct {
 }
 
 // newAPI registers what is memoized and begins to listen to the node's events.
-func newAPI(node *lethe.Node, conn *link, files *folder, ttl time.Duration, logger *slog.Logger) (*api, error) {
+func newAPI(node *lethe.Node, conn *link, files *folder, store *manifest.Store, ttl time.Duration, logger *slog.Logger) (*api, error) {
 	a := &api{node: node, conn: conn, functions: map[string]function{}, events: newHub(), limits: defaultLimits(), logger: logger}
 	if files != nil {
 		a.functions[string(fileRead)] = memoizeFiles(node, files, ttl)
+	}
+	if store != nil {
+		a.manifests = &manifests{desk.New(node, store, ttl)}
+		maps.Copy(a.functions, a.manifests.functions())
 	}
 	return a, node.Receive("http.events", a.events.receive)
 }
@@ -45,9 +53,13 @@ func (a *api) inspect(ctx context.Context) (tail.Stream, error) {
 // handler is everything that is served, behind g.
 func (a *api) handler(g *guard) (http.Handler, error) {
 	metrics := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
+	all := []prometheus.Collector{
 		a.node.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}
+	if a.manifests != nil {
+		all = append(all, a.manifests.Collector())
+	}
+	for _, c := range all {
 		if err := metrics.Register(c); err != nil {
 			return nil, err
 		}
@@ -62,6 +74,7 @@ func (a *api) handler(g *guard) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/status", a.after(a.status))
 	mux.HandleFunc("GET /v1/nodes", a.after(a.nodes))
 	mux.HandleFunc("GET /v1/events", a.streamEvents)
+	a.manifestRoutes(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 8}))
 	mux.HandleFunc("GET /livez", livez)
 	mux.HandleFunc("GET /readyz", a.readyz)

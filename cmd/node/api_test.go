@@ -43,6 +43,12 @@ func startSite(t *testing.T) *site {
 
 func joinSite(t *testing.T, srv *embedded.Server, name string, opts ...nats.Option) *site {
 	t.Helper()
+	return joinStore(t, srv, name, noDatabase, opts...)
+}
+
+// joinStore is joinSite with a database.
+func joinStore(t *testing.T, srv *embedded.Server, name, database string, opts ...nats.Option) *site {
+	t.Helper()
 	connect := srv.Connect
 	if len(opts) > 0 { // those may say how to get to the server's address
 		connect = func(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(srv.URL(), opts...) }
@@ -58,18 +64,30 @@ func joinSite(t *testing.T, srv *embedded.Server, name string, opts ...nats.Opti
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = node.Close() })
-	stop, err := ctl.Serve(conn, node)
+	cfg := config{databaseURL: database}
+	var opened closers
+	store, err := openDatabase(t.Context(), &cfg, node, logger, &opened)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = opened.close() })
+	files, dir := sandbox(t)
+	a, err := newAPI(node, &link{Conn: conn}, files, store, time.Hour, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, err := ctl.Serve(conn, node, a.endpoints()...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stop() })
-	files, dir := sandbox(t)
-	a, err := newAPI(node, &link{Conn: conn}, files, time.Hour, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := node.Ready(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if store != nil {
+		if err := store.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	a.ready.Store(true)
 	a.events.begin(node.Position())

@@ -25,6 +25,7 @@ type config struct {
 	nats          cli.Connection
 	natsListen    string
 	stateDir      string
+	databaseURL   string
 	http          string
 	httpTokenFile string
 	files         string
@@ -45,7 +46,9 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.nats.Server, "nats-url", "", "NATS servers to use; without it, and without --context, one is started in this process (NATS_URL)")
 	c.nats.Flags(fs)
 	fs.StringVar(&c.natsListen, "nats-listen", "127.0.0.1:4222", "loopback address of the NATS server in this process; empty: no other process can connect")
-	fs.StringVar(&c.stateDir, "state-dir", "", "folder of the NATS server in this process; empty: in memory, forgotten when the node ends")
+	fs.StringVar(&c.stateDir, "state-dir", "", "folder of the NATS server in this process, and of its database; empty: in memory, forgotten when the node ends")
+	fs.StringVar(&c.databaseURL, "database-url", "", "where manifests are kept, one for the whole fleet: sqlite:FILE, sqlite::memory:, postgres://… or none "+
+		"(default: beside a NATS server in this process, SQLite in --state-dir or in memory; else none) (DATABASE_URL)")
 	fs.StringVar(&c.http, "http", defaultHTTP, "address to answer HTTP on; other than loopback needs --http-token-file")
 	fs.StringVar(&c.httpTokenFile, "http-token-file", "", "file with the token that HTTP callers have to send (Authorization: Bearer)")
 	fs.StringVar(&c.files, "files", "", "folder that file.read reads; empty: there is no file.read")
@@ -100,6 +103,7 @@ func (c *config) validate() error {
 	if c.embedded() && c.external {
 		problems = append(problems, errors.New("--external-stream: nobody else makes a stream on the NATS server in this process: give --nats-url or --context"))
 	}
+	problems = append(problems, checkDatabase(c.databaseURL))
 	if c.maxEvents < 1 {
 		problems = append(problems, fmt.Errorf("--max-events %d: want at least 1", c.maxEvents))
 	}

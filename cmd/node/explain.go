@@ -44,7 +44,7 @@ func (a *api) key(r *http.Request) (event.Target, error) {
 		return event.Target{}, err
 	}
 	if f, ok := a.functions[name]; ok {
-		return f.target(args)
+		return f.target(r.Context(), args)
 	}
 	t := event.Key(name, anys(args)...)
 	return t, t.Err()

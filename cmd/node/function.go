@@ -16,7 +16,7 @@ import (
 // function is a memoized function as HTTP callers see it: arguments come as JSON, one raw text each.
 type function interface {
 	lookup(ctx context.Context, args []json.RawMessage) (answer, error)
-	target(args []json.RawMessage) (event.Target, error)
+	target(ctx context.Context, args []json.RawMessage) (event.Target, error)
 }
 
 // answer is a value and how it was come by.
@@ -46,7 +46,7 @@ func (u unary[K, V]) lookup(ctx context.Context, args []json.RawMessage) (answer
 	return answer{r.Value, r.Cache, r.Tier, r.Age.Milliseconds()}, nil
 }
 
-func (u unary[K, V]) target(args []json.RawMessage) (event.Target, error) {
+func (u unary[K, V]) target(_ context.Context, args []json.RawMessage) (event.Target, error) {
 	k, err := u.key(args)
 	if err != nil {
 		return event.Target{}, err

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ func TestScripts(t *testing.T) {
 			"once":     once,
 			"forget":   forget,
 			"occupy":   occupy,
+			"apply":    applyFile,
+			"edit":     edit,
 			"exit":     cmdtest.ExitCode,
 		},
 	})
@@ -89,6 +92,17 @@ func forget(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s: %s %s", args[1], res.Status, body)
 	}
 	ts.Setenv(args[0], token)
+}
+
+// apply NAME URL FILE posts manifests and sets NAME to the token.
+func applyFile(ts *testscript.TestScript, neg bool, args []string) {
+	forget(ts, neg, []string{args[0], args[1], ts.ReadFile(args[2])})
+}
+
+// edit FILE OLD NEW replaces one text in a file by another.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 func until(ts *testscript.TestScript, url string, good func(answer string) bool) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -17,6 +18,10 @@ type problem struct {
 	Status int    `json:"-"`
 	Text   string `json:"error"`
 	Field  string `json:"field,omitempty"`
+
+	Line     int           `json:"line,omitempty"`     // of a text of manifests, from 1
+	Document int           `json:"document,omitempty"` // of the same, from 1
+	Problems []ctl.Problem `json:"problems,omitempty"` // all, where there are several
 
 	Cache  lethe.Outcome `json:"cache,omitempty"`  // of a remembered "no such file"
 	AgeMs  int64         `json:"ageMs,omitempty"`  // of the same
@@ -34,12 +39,17 @@ func bad(status int, field, format string, args ...any) *problem {
 func problemOf(err error) *problem {
 	var (
 		own     *problem
+		refused *ctl.Refusal
 		invalid *event.Error
 		tooLong *http.MaxBytesError
 	)
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &refused):
+		return &problem{
+			Status: refused.Code, Text: refused.Text, Field: refused.Field, Line: refused.Line, Document: refused.Document, Problems: refused.Problems,
+		}
 	case errors.As(err, &tooLong):
 		return bad(http.StatusRequestEntityTooLarge, "", "the body is larger than %d bytes", tooLong.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -55,11 +55,15 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 		return cli.Exit(cli.CodeUsage, err)
 	}
 	opened.add(node.Close)
-	a, err := newAPI(node, conn, files, cfg.maxTTL, logger)
+	store, err := openDatabase(ctx, &cfg, node, logger, &opened)
 	if err != nil {
 		return err
 	}
-	stop, err := ctl.Serve(conn.Conn, node)
+	a, err := newAPI(node, conn, files, store, cfg.maxTTL, logger)
+	if err != nil {
+		return err
+	}
+	stop, err := ctl.Serve(conn.Conn, node, a.endpoints()...)
 	if err != nil {
 		return err
 	}
@@ -106,23 +110,39 @@ func (a *api) run(ctx context.Context, server *http.Server, listener net.Listene
 	return nil
 }
 
-// watchReady notes when the node was first Ready, and says in the log what it is waiting for when that takes long.
+// watchReady notes when the node was first Ready, and its database announced on the node's bus; it says in the log what it is
+// waiting for when that takes long.
 func (a *api) watchReady(ctx context.Context) {
+	if !a.await(ctx, a.node.Ready, "reads are answered from the source, and nothing is stored") {
+		return
+	}
+	a.events.begin(a.node.Position())
+	if a.manifests != nil && !a.await(ctx, a.manifests.Ready, "manifests are neither read nor applied here") {
+		return
+	}
+	a.ready.Store(true)
+	a.logger.Info("ready", "cursor", a.node.Status().Cursor)
+}
+
+// await waits until ready says so, or ctx ends, and logs meanwhile why not.
+func (a *api) await(ctx context.Context, ready func(context.Context) error, meanwhile string) bool {
 	const patience = 5 * time.Second
 	for {
 		waiting, cancel := context.WithTimeout(ctx, patience)
-		err := a.node.Ready(waiting)
+		err := ready(waiting)
 		cancel()
 		switch {
 		case err == nil:
-			a.events.begin(a.node.Position())
-			a.ready.Store(true)
-			a.logger.Info("ready", "cursor", a.node.Status().Cursor)
-			return
+			return true
 		case ctx.Err() != nil, errors.Is(err, lethe.ErrClosed):
-			return
+			return false
 		}
-		a.logger.Warn("not ready: reads are answered from the source, and nothing is stored", "reason", a.conn.trouble(err))
+		a.logger.Warn("not ready", "meanwhile", meanwhile, "reason", a.conn.trouble(err))
+		select {
+		case <-waiting.Done(): // what is refused at once is asked about no more often
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 

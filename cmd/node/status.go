@@ -10,8 +10,27 @@ import (
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-func (a *api) status(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, ctl.StatusOf(a.node))
+// nodeStatus is what /v1/status says.
+type nodeStatus struct {
+	ctl.Status
+	Manifests *manifestStatus `json:"manifests,omitempty"` // absent: this node has no database
+}
+
+// manifestStatus tells whether the node may work with its database.
+type manifestStatus struct {
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"` // why not
+}
+
+func (a *api) status(w http.ResponseWriter, r *http.Request) {
+	s := nodeStatus{Status: ctl.StatusOf(a.node)}
+	if a.manifests != nil {
+		s.Manifests = &manifestStatus{Ready: true}
+		if err := a.manifests.Refused(r.Context()); err != nil {
+			s.Manifests = &manifestStatus{Reason: err.Error()}
+		}
+	}
+	writeJSON(w, http.StatusOK, s)
 }
 
 func livez(w http.ResponseWriter, _ *http.Request) {
@@ -20,12 +39,15 @@ func livez(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readyz turns 200 when the node was first Ready and stays so through a lost lease, so that an outage of the bus does
-// not take every node out of service at once; ?lease=1 asks for the lease itself.
+// not take every node out of service at once; ?lease=1 asks for the lease itself. A database that is announced on another bus
+// is no outage: what this node serves of it would be stale for ever.
 func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 	s := a.node.Status()
 	switch {
 	case !a.ready.Load():
 		writeError(w, bad(http.StatusServiceUnavailable, "", "not ready yet: %v", a.reason(r.Context())))
+	case a.otherBus(r.Context()) != nil:
+		writeError(w, bad(http.StatusServiceUnavailable, "database", "%v", a.otherBus(r.Context())))
 	case r.URL.Query().Get("lease") == "1" && s.State != lethe.Current:
 		writeError(w, bad(http.StatusServiceUnavailable, "lease", "the lease is gone: %v", a.reason(r.Context())))
 	default:
@@ -33,9 +55,20 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// otherBus is why the database must not be served from here, nil when it may or there is none.
+func (a *api) otherBus(ctx context.Context) error {
+	if a.manifests == nil {
+		return nil
+	}
+	return a.manifests.OnAnotherBus(ctx)
+}
+
 // reason is what keeps the node from being ready right now.
 func (a *api) reason(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
-	return a.conn.trouble(a.node.Ready(ctx))
+	if err := a.node.Ready(ctx); err != nil || a.manifests == nil {
+		return a.conn.trouble(err)
+	}
+	return a.manifests.Refused(ctx)
 }

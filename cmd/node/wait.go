@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -22,15 +23,21 @@ func (a *api) patience(r *http.Request) (event.Token, time.Duration, error) {
 	if err != nil {
 		return token, 0, err
 	}
+	timeout, err := timeoutIn(q)
+	return token, timeout, err
+}
+
+// timeoutIn is how long a request says that it waits.
+func timeoutIn(q url.Values) (time.Duration, error) {
 	text := q.Get("timeout")
 	if text == "" {
-		return token, defaultWait, nil
+		return defaultWait, nil
 	}
 	timeout, err := time.ParseDuration(text)
 	if err != nil || timeout < 0 || timeout > maxWait {
-		return token, 0, bad(http.StatusBadRequest, "timeout", "%q: want a duration like 500ms or 5s, at most %v", text, maxWait)
+		return 0, bad(http.StatusBadRequest, "timeout", "%q: want a duration like 500ms or 5s, at most %v", text, maxWait)
 	}
-	return token, timeout, nil
+	return timeout, nil
 }
 
 func (a *api) wait(w http.ResponseWriter, r *http.Request) {

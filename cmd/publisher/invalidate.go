@@ -29,17 +29,21 @@ type invalidation struct {
 func newInvalidate(o *options) *cobra.Command {
 	var in invalidation
 	cmd := &cobra.Command{
-		Use:   "invalidate FUNCTION [ARG…] | tag/TAG… | prefix/PREFIX… | --all",
+		Use:   "invalidate FUNCTION [ARG…] | tag/TAG… | prefix/PREFIX… | manifest/KIND/NAME… | --all",
 		Short: "Make every node forget a key, a function, tags, prefixes or everything",
 		Long: "Make every node forget a key, a function, tags, prefixes or everything, and print the token of the event:\n" +
 			"with it a node, or with --wait or the command wait the fleet, can be asked to wait until it has applied it.\n\n" +
-			"A function without arguments is all of it; --args '[]' is the key of a function that takes none.",
+			"A function without arguments is all of it; --args '[]' is the key of a function that takes none.\n\n" +
+			"A manifest is announced as a change of it would be, with all that its kind says; one of the nodes with a database does that.",
 		Example: "  lethe-publisher --fleet shop invalidate catalog.price sku-42\n" +
 			"  lethe-publisher --fleet shop invalidate catalog.page --args '[\"lamps\",2]'\n" +
 			"  lethe-publisher --fleet shop invalidate catalog.price\n" +
 			"  lethe-publisher --fleet shop invalidate tag/user:42 prefix/chatbot:acme/ --reason 'import of November'\n" +
 			"  lethe-publisher --fleet shop invalidate --all --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && strings.HasPrefix(args[0], manifestPrefix) && !in.all {
+				return o.announce(cmd, args, in)
+			}
 			list, err := targets(args, in.args, in.all)
 			if err != nil {
 				return err

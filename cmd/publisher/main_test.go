@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,9 +17,11 @@ import (
 
 	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/cmd/internal/desk"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
+	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
 func TestMain(m *testing.M) { cmdtest.Main(m, "lethe-publisher", main) }
@@ -29,6 +33,7 @@ const price event.Name[string] = "catalog.price"
 type bench struct {
 	server *embedded.Server
 	nodes  map[string]*shelf
+	broken map[string]*atomic.Bool // receivers that fail, by name
 }
 
 type shelf struct {
@@ -36,6 +41,7 @@ type shelf struct {
 	price *lethe.Func[string, string]
 	loads atomic.Int64
 	link  cmdtest.Link
+	desk  *desk.Desk // nil: no database
 }
 
 // Each script has a server of its own at NATS_URL.
@@ -50,7 +56,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { _ = srv.Close() })
 			env.Setenv("NATS_URL", srv.URL())
-			env.Values["bench"] = &bench{srv, map[string]*shelf{}}
+			env.Values["bench"] = &bench{srv, map[string]*shelf{}, map[string]*atomic.Bool{}}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -60,11 +66,19 @@ func TestScripts(t *testing.T) {
 			"say":  say,
 			"save": save,
 
+			"spec":   readSpec,
+			"large":  large,
+			"edit":   edit,
+			"field":  field,
 			"freeze": freeze,
 			"thaw":   thaw,
 			"leave":  leave,
 
 			"guarded": guarded,
+
+			"receive": receive,
+			"mend":    mend,
+			"letters": letters,
 		},
 	})
 }
@@ -77,7 +91,8 @@ func benchOf(ts *testscript.TestScript) *bench {
 	return b
 }
 
-// node NAME FLEET starts a node that memoizes catalog.price and waits until it is current.
+// node NAME FLEET [DATABASE] starts a node that memoizes catalog.price and waits until it is current. With a database it keeps
+// manifests there.
 func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	b := benchOf(ts)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -94,10 +109,21 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 		lethe.AddTags(ctx, "shelf:"+family+"/"+sku)
 		return fmt.Sprintf("%s costs %d", sku, s.loads.Add(1)), nil
 	}, lethe.WithStale(time.Minute))
-	stop, err := ctl.Serve(conn, s.node)
+	var answers []ctl.Endpoint
+	if len(args) > 2 {
+		store, err := manifest.Open(ctx, args[2], s.node)
+		ts.Check(err)
+		ts.Defer(func() { _ = store.Close() })
+		s.desk = desk.New(s.node, store, time.Hour)
+		answers = s.desk.Endpoints()
+	}
+	stop, err := ctl.Serve(conn, s.node, answers...)
 	ts.Check(err)
 	ts.Defer(func() { _ = stop() })
 	ts.Check(s.node.Ready(ctx))
+	if s.desk != nil {
+		ts.Check(s.desk.Ready(ctx))
+	}
 	b.nodes[args[0]] = s
 	ts.Defer(s.link.Thaw) // the first to run
 }
@@ -115,6 +141,42 @@ func readPrice(ts *testscript.TestScript, _ bool, args []string) {
 	got, err := s.price.Lookup(ctx, args[1])
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%s: %s\n", got.Value, got.Cache)
+}
+
+// spec NODE KIND/NAMESPACE/NAME [TOKEN] prints an object's spec as the node has it, and how it was answered.
+func readSpec(ts *testscript.TestScript, _ bool, args []string) {
+	s := benchOf(ts).nodes[args[0]]
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if len(args) > 2 {
+		token, err := event.ParseToken(strings.TrimSpace(args[2]))
+		ts.Check(err)
+		ts.Check(s.node.Wait(ctx, token))
+	}
+	parts := strings.Split(args[1], "/")
+	got, err := s.desk.Lookup(ctx, ctl.Name{Kind: parts[0], Namespace: parts[1], Name: parts[2]})
+	if err != nil {
+		fmt.Fprintf(ts.Stdout(), "%v: %s\n", err, got.Cache)
+		return
+	}
+	var o struct {
+		Spec json.RawMessage `json:"spec"`
+	}
+	ts.Check(json.Unmarshal(got.Value, &o))
+	fmt.Fprintf(ts.Stdout(), "%s: %s\n", o.Spec, got.Cache)
+}
+
+// large FILE COUNT BYTES writes so many Chatbots, each so long.
+func large(ts *testscript.TestScript, _ bool, args []string) {
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	size, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	var b strings.Builder
+	for i := range count {
+		fmt.Fprintf(&b, "---\napiVersion: example.dev/v1\nkind: Chatbot\nmetadata: {name: %s-%d, namespace: big}\nspec: {model: %s}\n", "bot", i, strings.Repeat("m", size))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
 }
 
 // freeze NODE keeps everything from that node, as if its process were stopped.
@@ -169,6 +231,23 @@ func guarded(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the server does not start")
 	}
 	ts.Setenv(args[0], s.ClientURL())
+}
+
+// edit FILE OLD NEW replaces one text in a file by another.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// field NAME FILE FIELD sets NAME to a field of a JSON object.
+func field(ts *testscript.TestScript, _ bool, args []string) {
+	var o map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &o))
+	text, ok := o[args[2]].(string)
+	if !ok {
+		ts.Fatalf("no field %s in %v", args[2], o)
+	}
+	ts.Setenv(args[0], text)
 }
 
 // save NAME FILE sets NAME to what a file (or stdout) says, without the line's end.

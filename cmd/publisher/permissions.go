@@ -45,8 +45,8 @@ func newPermissions(o *options) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "permissions",
-		Short: "Print what NATS has to allow a node, a publisher, an admin or a watcher, and nothing more",
-		Long: "Print what NATS has to allow a node, a publisher, an admin or a watcher, and nothing more. It asks no server.\n\n" +
+		Short: "Print what NATS has to allow a node, a publisher, an admin, a watcher or an editor, and nothing more",
+		Long: "Print what NATS has to allow a node, a publisher, an admin, a watcher or an editor, and nothing more. It asks no server.\n\n" +
 			"Without --role, one user of each role. -o conf is the accounts block of a server's configuration, with a variable for\n" +
 			"each password; -o nsc the commands that make the same with nsc; json and yaml have the permissions as user JWTs do.",
 		Args: cobra.NoArgs,
@@ -61,7 +61,7 @@ func newPermissions(o *options) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.VarP(&output, "output", "o", "table, json, yaml, conf or nsc")
-	flags.StringVar(&role, "role", "", "node, publisher, admin or watcher; empty: one of each")
+	flags.StringVar(&role, "role", "", "node, publisher, admin, watcher or editor; empty: one of each")
 	flags.StringVar(&want.Name, "name", "", "name of the user, for a node its own (default: the role, web-1 for a node)")
 	flags.StringArrayVar(&want.Functions, "function", nil, "it may invalidate this function, or all below one: catalog.>; several")
 	flags.StringArrayVar(&want.Tags, "tag", nil, "it may invalidate tags of this family; several")
@@ -69,7 +69,7 @@ func newPermissions(o *options) *cobra.Command {
 	flags.BoolVar(&want.External, "external", false, "a node that neither makes nor changes the stream")
 	flags.BoolVar(&want.OrderedFeed, "ordered-consumer", false, "a node that follows the stream by a consumer")
 	flags.BoolVar(&want.Receivers, "receivers", false, "a node with once-per-fleet receivers")
-	flags.BoolVar(&want.Relay, "relay", false, "a publisher that relays an outbox")
+	flags.BoolVar(&want.Relay, "relay", false, "a publisher that relays an outbox, or a node with a database")
 	return cmd
 }
 

@@ -16,10 +16,11 @@ import (
 
 // options are the flags every command has.
 type options struct {
-	nats    cli.Connection
-	fleet   string
-	output  format
-	timeout time.Duration
+	nats      cli.Connection
+	fleet     string
+	namespace string // of manifests
+	output    format
+	timeout   time.Duration
 }
 
 func newRoot() *cobra.Command {
@@ -39,9 +40,12 @@ func newRoot() *cobra.Command {
 	flags.StringVarP(&o.nats.Server, "server", "s", "", "NATS servers (NATS_URL)")
 	o.nats.Flags(flags)
 	flags.StringVar(&o.fleet, "fleet", "default", "the nodes that forget together")
+	flags.StringVarP(&o.namespace, "namespace", "n", defaultNamespace, "the namespace of manifests")
 	flags.VarP(&o.output, "output", "o", "table, json, yaml or name")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for a connection and for an answer")
 	root.AddCommand(newInvalidate(o), newWait(o), newNodes(o), newWatch(o), newExplain(o), newStream(o), newVersion(o))
+	root.AddCommand(newApply(o), newDelete(o), newGet(o), newDiff(o), newKinds(o), newExample(o))
+	root.AddCommand(newReceivers(o), newDeadLetters(o), newReplay(o))
 	// Cannot fail: the flag is there.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
 	return root

@@ -15,12 +15,13 @@ import (
 func main() {
 	// The processes started here are tied to this thread where the system can do that (see start_linux.go).
 	runtime.LockOSThread()
-	bin := flag.String("bin", "bin", "folder with lethe-node and lethe-publisher")
+	bin := flag.String("bin", "bin", "folder with lethe-node, lethe-publisher and platform")
 	catalog := flag.String("catalog", "examples/catalog", "folder of files to serve; the demo works on a copy")
+	samples := flag.String("platform", "examples/platform", "folder with the manifests of the platform")
 	keep := flag.Bool("keep", false, "leave the nodes up until Ctrl-C")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *bin, *catalog, *keep)
+	err := run(ctx, *bin, *catalog, *samples, *keep)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -34,15 +35,15 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, bin, catalog string, keep bool) (err error) {
+func run(ctx context.Context, bin, catalog, samples string, keep bool) (err error) {
 	begin := time.Now()
-	f, err := newFleet(bin, catalog)
+	f, err := newFleet(bin, catalog, samples)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
 	s := story{fleet: f, out: os.Stdout}
-	for _, chapter := range []func(context.Context) error{s.start, s.warm, s.forget, s.measure, s.fire} {
+	for _, chapter := range []func(context.Context) error{s.start, s.warm, s.forget, s.measure, s.fire, s.manifests} {
 		if err := chapter(ctx); err != nil {
 			f.logs(os.Stderr)
 			return err

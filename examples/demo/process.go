@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// process is one lethe-node.
+// process is one lethe-node, or one service.
 type process struct {
 	name string
 	cmd  *exec.Cmd
@@ -32,11 +32,11 @@ type process struct {
 
 const logTail = 30
 
-// launch starts a node and returns when it serves HTTP.
+// launch starts a program and returns when it serves HTTP.
 func launch(ctx context.Context, program, name string, args ...string) (*process, error) {
 	p := &process{name: name, serving: make(chan struct{}), ended: make(chan struct{})}
 	//nolint:noctx // the program is the one make built; the demo ends it itself, gently
-	p.cmd = exec.Command(program, append(args, "--name", name, "--log-format", "json")...)
+	p.cmd = exec.Command(program, append(args, "--name", name)...)
 	p.cmd.Env = cleanEnv()
 	p.cmd.SysProcAttr = ownGroup()
 	log, err := p.cmd.StderrPipe()

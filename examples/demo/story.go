@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -124,4 +125,9 @@ func (s *story) urls() {
 	s.say("Change a file there, then for instance:")
 	s.say("  %s --server %s --fleet %s invalidate file.read countries/jp.json", s.publisher, s.nodes[0].nats, fleetName)
 	s.say("  %s --server %s --fleet %s watch", s.publisher, s.nodes[0].nats, fleetName)
+	s.say("or a manifest in %s, and look at %s%s on one of", s.samples, s.services[0].http, chatbots[0])
+	for _, v := range s.services {
+		s.say("  %s   %s", v.name, v.http)
+	}
+	s.say("  %s --server %s --fleet %s apply -f %s", s.publisher, s.nodes[0].nats, fleetName, filepath.Join(s.samples, "acme"))
 }

@@ -25,7 +25,8 @@ type Options struct {
 	OrderedFeed bool
 	// Receivers: a node runs once-per-fleet receivers.
 	Receivers bool
-	// Relay: a publisher relays an outbox, and stores a tick after a repeated publish.
+	// Relay: a publisher relays an outbox, and stores a tick after a repeated publish; a node has a database, announces whatever
+	// is in its outbox and answers for its manifests.
 	Relay bool
 }
 
@@ -77,6 +78,10 @@ func (o Options) withDefaults() (Options, error) {
 	only(o.External, "an external stream", Node)
 	only(o.OrderedFeed, "a consumer as feed", Node)
 	only(o.Receivers, "once-per-fleet receivers", Node)
-	only(o.Relay, "a relay", Publisher)
+	only(o.Relay, "a relay", Publisher, Node)
+	if o.Role == Node && o.Relay && len(o.Functions)+len(o.Tags)+len(o.Kinds) > 0 {
+		problems = append(problems, errors.New("a node with a database announces whatever is in it, also what others have put there: "+
+			"what may be invalidated can't be narrowed"))
+	}
 	return o, errors.Join(problems...)
 }

@@ -15,10 +15,11 @@ const (
 	Publisher Role = "publisher" // invalidates, and asks whether all have applied it
 	Admin     Role = "admin"     // makes and mends the stream, invalidates, sees everything, removes consumers
 	Watcher   Role = "watcher"   // sees the events, says nothing
+	Editor    Role = "editor"    // applies, deletes and reads manifests, and asks whether all have applied it
 )
 
 // Roles lists them all.
-func Roles() []Role { return []Role{Node, Publisher, Admin, Watcher} }
+func Roles() []Role { return []Role{Node, Publisher, Admin, Watcher, Editor} }
 
 // ParseRole refuses what is none.
 func ParseRole(text string) (Role, error) {
@@ -33,4 +34,4 @@ func ParseRole(text string) (Role, error) {
 }
 
 // guest says whether users of the role belong in an account of their own, away from the stream's.
-func (r Role) guest() bool { return r == Publisher || r == Watcher }
+func (r Role) guest() bool { return r == Publisher || r == Watcher || r == Editor }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -63,6 +64,24 @@ func (r *rules) watcher() {
 	r.hear(event.LiveSubject(r.Fleet, ">"), "events as they are stored")
 }
 
+// manifests are applied and read through one of the nodes, whichever takes a question.
+func (r *rules) manifests() {
+	why := map[string]string{
+		ctl.Apply: "apply manifests", ctl.Delete: "delete manifests", ctl.Invalidate: "announce manifests without a change",
+		ctl.Get: "read a manifest", ctl.List: "list manifests", ctl.Diff: "see what apply would change",
+		ctl.Kinds: "which kinds there are", ctl.Ticket: "ask whether a change is announced",
+	}
+	for _, what := range ctl.ManifestVerbs() {
+		r.say(ctl.AnySubject(r.Fleet, what), why[what])
+	}
+}
+
+func (r *rules) editor() {
+	r.manifests()
+	r.say(r.api("STREAM.INFO"), "learn the stream's epoch, which tokens name")
+	r.ask(r.ctl("barrier"), "ask whether all nodes have applied it")
+}
+
 func (r *rules) node() {
 	r.invalidate()
 	r.say(r.log(event.SysTick), "keep the stream from falling silent; without it a node is never ready")
@@ -84,6 +103,11 @@ func (r *rules) node() {
 		r.hear(ctl.Subject(r.Fleet, what, r.Name), "questions to this node")
 		r.hear(ctl.Subject(r.Fleet, what, ""), "questions to all nodes")
 	}
+	if r.Relay {
+		for _, what := range ctl.ManifestVerbs() {
+			r.hear(ctl.AnySubject(r.Fleet, what), "questions about manifests, each answered by one of the nodes")
+		}
+	}
 	r.hear("$SRV.>", "be seen by: nats micro ls")
 	if r.OrderedFeed || r.Receivers {
 		r.say(r.api("CONSUMER.CREATE")+".>", "make a consumer")
@@ -99,14 +123,21 @@ func (r *rules) node() {
 
 // receivers need their durable consumers and the stream of dead letters.
 func (r *rules) receivers() {
-	stream, dead := event.StreamName(r.Fleet), event.StreamName(r.Fleet)+"_DEAD"
+	stream, dead := event.StreamName(r.Fleet), bus.DeadStream(r.Fleet)
 	r.say(r.api("CONSUMER.INFO")+".*", "how far a receiver is")
 	r.ask(r.api("CONSUMER.MSG.NEXT")+".*", "take the next event of a receiver")
 	r.say("$JS.ACK."+stream+".>", "acknowledge it")
 	r.say("$JS.API.STREAM.INFO."+dead, "look for the stream of dead letters")
+	r.say(bus.DeadSubject(r.Fleet, ">"), "put away what a receiver could not handle, and order that it is told what it lost")
+	r.say("$JS.API.CONSUMER.CREATE."+dead+".>", "make a consumer of ordered calls")
+	r.ask("$JS.API.CONSUMER.MSG.NEXT."+dead+".*", "take the next ordered call")
+	r.say("$JS.ACK."+dead+".>", "acknowledge it")
+	r.say("$JS.API.STREAM.MSG.DELETE."+dead, "remove a letter that was handled at last")
+	if r.External {
+		return
+	}
 	r.say("$JS.API.STREAM.CREATE."+dead, "make the stream of dead letters")
 	r.say("$JS.API.STREAM.UPDATE."+dead, "mend its configuration")
-	r.say("lethe.v1.dead."+r.Fleet+".>", "put away what a receiver could not handle")
 }
 
 func (r *rules) admin() {
@@ -124,9 +155,11 @@ func (r *rules) admin() {
 		r.say("$JS.API.CONSUMER.DELETE."+s+".*", "remove a consumer")
 	}
 	r.say("$JS.API.STREAM.MSG.DELETE."+stream+"_DEAD", "drop a dead letter")
+	r.say(bus.AgainSubject(r.Fleet, "*"), "have a receiver called with a dead letter again")
 	r.ask(r.ctl("barrier"), "ask whether all nodes have applied it")
 	r.ask(r.ctl(ctl.GetStatus+".*"), "ask nodes how they are")
 	r.ask(r.ctl(ctl.Explain+".*"), "ask nodes what they have")
+	r.manifests()
 	r.ask("$SRV.>", "nats micro ls")
 	r.hear(event.LiveSubject(r.Fleet, ">"), "events as they are stored")
 	r.hear(r.ctl("presence.*"), "which nodes there are")

@@ -45,6 +45,8 @@ func Of(o Options) (User, error) {
 		r.admin()
 	case Watcher:
 		r.watcher()
+	case Editor:
+		r.editor()
 	}
 	r.hear(u.InboxPrefix+".>", "answers to this user, which nobody else may read")
 	u.Publish, u.Subscribe = r.publish, r.subscribe

@@ -8,11 +8,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// EnvName is the variable that sets a flag: LETHE_ and the flag's name in capitals, NATS_URL for the address of the servers.
+// EnvName is the variable that sets a flag: LETHE_ and the flag's name in capitals, NATS_URL for the address of the servers and
+// DATABASE_URL for that of the database.
 func EnvName(flag string) string {
 	switch flag {
 	case "server", "nats-url":
 		return "NATS_URL"
+	case "database-url":
+		return "DATABASE_URL"
 	}
 	return "LETHE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

@@ -34,6 +34,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrShown ends a command whose output says it all: nothing is added on standard error.
+var ErrShown = errors.New("see the output")
+
 // Exit gives err the exit code; nil stays nil.
 func Exit(code int, err error) error {
 	if err == nil {
@@ -90,6 +93,9 @@ func Execute(ctx context.Context, root *cobra.Command) int {
 	}
 	if !began && Code(err) == CodeFailed {
 		err = Exit(CodeUsage, err)
+	}
+	if errors.Is(err, ErrShown) {
+		return Code(err)
 	}
 	root.PrintErrln(root.Name()+":", strings.TrimPrefix(err.Error(), "lethe: "))
 	code := Code(err)

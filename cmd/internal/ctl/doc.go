@@ -4,6 +4,22 @@
 //	explain.<node>  explain._all     body: one target with arguments; the answer is a lethe.Explanation
 //	status.<node>   status._all      no body; the answer is a Status
 //
-// An answer names its node in the header Lethe-Node. A request whose reply subject is nobody's inbox (below lethe. or $) gets
-// none. Answers are at most as large as a NATS message; an endpoint holds at most 64 requests waiting and drops what is beyond.
+// What follows one of the nodes answers that have a database; they are a queue group.
+//
+//	apply       body: YAML or JSON, one manifest or several; Lethe-Dry-Run: true does nothing; the answer is a Written
+//	delete      body: a Name; the answer is a Written
+//	invalidate  body: a Name; announces without a change; the answer is a Written
+//	get         body: a Name; the answer is the object
+//	list        body: a Query; the answer is a Page
+//	diff        body: as apply; the answer is a Difference
+//	kinds       no body, or a Name with a kind; the answer is a KindList
+//	ticket      body: an Announcement with a ticket; the answer is one with its token
+//
+// Those that read look in the database, not in a cache. The header Lethe-Token makes them wait for that token, at most a second.
+//
+// An answer names its node in the header Lethe-Node. An error has its code and its text in the headers of the micro protocol, and
+// is a Refusal in the body. A request whose reply subject is nobody's inbox (below lethe. or $) gets no answer. Answers are at most
+// as large as a NATS message: a Page is shortened to fit, anything else is refused with 413. An endpoint of the first two holds
+// at most 64 requests waiting and drops what is beyond; of the others a node works at 32 at a time, lets 64 more wait and refuses
+// what is beyond with 503.
 package ctl

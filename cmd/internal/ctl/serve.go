@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,8 +25,9 @@ const (
 	answerTime      = 2 * time.Second
 )
 
-// Serve answers for n on nc until stop is called. It works on a connection that is not yet connected.
-func Serve(nc *nats.Conn, n *lethe.Node) (stop func() error, err error) {
+// Serve answers for n on nc until stop is called, which returns when what was asked of the endpoints is answered. It works on a
+// connection that is not yet connected.
+func Serve(nc *nats.Conn, n *lethe.Node, endpoints ...Endpoint) (stop func() error, err error) {
 	s := n.Status()
 	service, err := micro.AddService(nc, micro.Config{
 		Name:               "lethe-node",
@@ -53,7 +55,23 @@ func Serve(nc *nats.Conn, n *lethe.Node) (stop func() error, err error) {
 			}
 		}
 	}
-	return service.Stop, nil
+	d := newDesk()
+	life, cancel := context.WithCancel(context.Background())
+	end := func() error {
+		err := service.Stop()
+		d.close(cancel)
+		return err
+	}
+	for _, e := range endpoints {
+		subject := AnySubject(s.Fleet, e.What)
+		err := service.AddEndpoint(e.What, d.handler(life, nc, e, func() micro.RespondOpt { return by(n) }),
+			micro.WithEndpointSubject(subject), micro.WithEndpointQueueGroup(queueGroup),
+			micro.WithEndpointPendingLimits(maxPending, maxPendingBytes))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("micro service, %s: %w", subject, err), end())
+		}
+	}
+	return end, nil
 }
 
 // answerable passes over a request whose answer would go to nobody's inbox: it would be said with this node's rights, where

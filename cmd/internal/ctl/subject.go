@@ -13,6 +13,23 @@ const (
 	GetStatus = "status"
 )
 
+// What one of the nodes with a database is asked.
+const (
+	Apply      = "apply"
+	Delete     = "delete"
+	Get        = "get"
+	List       = "list"
+	Diff       = "diff"
+	Kinds      = "kinds"
+	Invalidate = "invalidate"
+	Ticket     = "ticket"
+)
+
+// ManifestVerbs are the questions about manifests, those that change something first.
+func ManifestVerbs() []string {
+	return []string{Apply, Delete, Invalidate, Get, List, Diff, Kinds, Ticket}
+}
+
 // all is the name every node answers to; no node has it, since names are encoded.
 const all = "_all"
 
@@ -23,6 +40,9 @@ func Subject(fleet, what, node string) string {
 	}
 	return event.CtlSubject(fleet, what+"."+token(node))
 }
+
+// AnySubject is where one of the nodes is asked, whichever takes it.
+func AnySubject(fleet, what string) string { return event.CtlSubject(fleet, what) }
 
 // token makes one subject token of a name: letters, digits, '-' and '_' stand for themselves, but a '_' in front, which
 // is not for names to use, and other bytes are percent-encoded.

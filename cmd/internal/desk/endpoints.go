@@ -1,0 +1,135 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// Endpoints is what one of the nodes with a database answers over NATS.
+func (d *Desk) Endpoints() (all []ctl.Endpoint) {
+	for what, answer := range map[string]func(context.Context, ctl.Question) (any, error){
+		ctl.Apply: func(ctx context.Context, q ctl.Question) (any, error) {
+			return d.Apply(ctx, q.Body, q.Header(ctl.DryRunHeader) == "true")
+		},
+		ctl.Diff: func(ctx context.Context, q ctl.Question) (any, error) {
+			return d.Diff(ctx, q.Body)
+		},
+		ctl.Delete:     of(d.Delete),
+		ctl.Invalidate: of(d.Invalidate),
+		ctl.Get:        of(d.read),
+		ctl.List: func(ctx context.Context, q ctl.Question) (any, error) {
+			var query ctl.Query
+			if err := read(q.Body, &query); err != nil {
+				return nil, err
+			}
+			return d.Query(ctx, query, q.MaxAnswer-forPage)
+		},
+		ctl.Kinds: func(ctx context.Context, q ctl.Question) (any, error) {
+			var n ctl.Name
+			if len(q.Body) > 0 {
+				if err := read(q.Body, &n); err != nil {
+					return nil, err
+				}
+			}
+			if n.Kind == "" {
+				return d.Kinds(ctx)
+			}
+			k, err := d.Kind(ctx, n.Kind)
+			return ctl.KindList{Kinds: []ctl.Kind{k}}, err
+		},
+		ctl.Ticket: of(d.ticket),
+	} {
+		all = append(all, ctl.Endpoint{What: what, Answer: func(ctx context.Context, q ctl.Question) (any, error) {
+			ctx, err := d.questioned(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			v, err := answer(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			return v, nil
+		}})
+	}
+	return all
+}
+
+// forPage is how much of an answer is not objects.
+const forPage = 1 << 10
+
+// of is an answer to a question that is a T in JSON.
+func of[T, A any](answer func(context.Context, T) (A, error)) func(context.Context, ctl.Question) (any, error) {
+	return func(ctx context.Context, q ctl.Question) (any, error) {
+		var v T
+		if err := read(q.Body, &v); err != nil {
+			return nil, err
+		}
+		return answer(ctx, v)
+	}
+}
+
+// read refuses what it does not know: a name that is spelt wrong would mean all of them.
+func read(body []byte, v any) error {
+	if err := strictJSON(body, v); err != nil {
+		return ctl.Refuse(http.StatusBadRequest, "", "the body can't be read: %v", err)
+	}
+	return nil
+}
+
+// questioned is ctx with what the headers say: why, and what has to be applied here first.
+func (d *Desk) questioned(ctx context.Context, q ctl.Question) (context.Context, error) {
+	ctx, err := Because(ctx, q.Header(ctl.ReasonHeader))
+	if err != nil {
+		return nil, err
+	}
+	if text := q.Header(ctl.TokenHeader); text != "" {
+		token, err := event.ParseToken(text)
+		if err == nil && token.Fleet() != d.node.Status().Fleet {
+			err = ctl.Refuse(http.StatusBadRequest, ctl.TokenHeader, "the token is of fleet %q, this node of %q", token.Fleet(), d.node.Status().Fleet)
+		}
+		if err != nil {
+			return nil, ctl.Refuse(http.StatusBadRequest, ctl.TokenHeader, "%v", err)
+		}
+		d.reach(ctx, token)
+	}
+	return ctx, nil
+}
+
+// read is an object as the database has it now.
+func (d *Desk) read(ctx context.Context, n ctl.Name) (json.RawMessage, error) {
+	data, err := d.loadObject(ctx, n.Kind, orDefault(n.Namespace), n.Name)
+	if isNotFound(err) {
+		return nil, d.missing(ctx, n)
+	}
+	return data, refused(err)
+}
+
+// missing says what there is none of: the object, or the whole kind.
+func (d *Desk) missing(ctx context.Context, n ctl.Name) error {
+	k, err := d.Kind(ctx, n.Kind)
+	if err != nil {
+		return err
+	}
+	return noObject(k.Kind, orDefault(n.Namespace), n.Name)
+}
+
+// A ticket is waited for this long unless its asker says otherwise, and never longer than maxWait.
+const (
+	defaultWait = 5 * time.Second
+	maxWait     = time.Minute
+)
+
+// ticket waits until what it stands for is announced.
+func (d *Desk) ticket(ctx context.Context, a ctl.Announcement) (ctl.Announcement, error) {
+	timeout := time.Duration(a.TimeoutMs) * time.Millisecond
+	if timeout <= 0 {
+		timeout = defaultWait
+	}
+	token, err := d.Announced(ctx, a.Ticket, min(timeout, maxWait))
+	return ctl.Announcement{Ticket: a.Ticket, Token: token}, err
+}

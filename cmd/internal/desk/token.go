@@ -1,0 +1,53 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+// tokenWait is how long a read waits for the token it brought.
+const tokenWait = time.Second
+
+type tokenKey struct{}
+
+// WithToken is ctx for reads that wait for a token: those of memoized functions by themselves, the others by After.
+func WithToken(ctx context.Context, t event.Token) context.Context {
+	if t.IsZero() {
+		return ctx
+	}
+	return lethe.WithToken(context.WithValue(ctx, tokenKey{}, t), t)
+}
+
+// After waits for the token of ctx before a read that no memoized function makes.
+func (d *Desk) After(ctx context.Context) {
+	if t, ok := ctx.Value(tokenKey{}).(event.Token); ok {
+		d.reach(ctx, t)
+	}
+}
+
+// reach waits until this node has applied a token, for at most a second: then the database is asked how things stand.
+func (d *Desk) reach(ctx context.Context, t event.Token) {
+	ctx, cancel := context.WithTimeout(ctx, tokenWait)
+	defer cancel()
+	_ = d.node.Wait(ctx, t)
+}
+
+// strictJSON reads one value, of which it knows every member.
+func strictJSON(data []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows it")
+	}
+	return nil
+}

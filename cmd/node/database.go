@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+	"github.com/lethe-cache/lethe/pkg/manifest"
+)
+
+// noDatabase is the --database-url of a node that keeps no manifests.
+const noDatabase = "none"
+
+// database is where manifests are kept; empty: nowhere. Beside a server of its own a node has a database of its own: what
+// forgets with the process is remembered no longer than the process, and what stays in --state-dir is kept there. Nodes on
+// servers that run elsewhere are of one fleet and have to name the one database they share: each with one by accident would
+// apply what the others never find.
+func (c *config) database() string {
+	switch {
+	case c.databaseURL == noDatabase, c.databaseURL == "" && !c.embedded():
+		return ""
+	case c.databaseURL != "":
+		return c.databaseURL
+	case c.stateDir != "":
+		return "sqlite:" + filepath.Join(c.stateDir, "lethe.db")
+	}
+	return inMemory
+}
+
+// inMemory is a database that ends with the process.
+const inMemory = "sqlite::memory:"
+
+// checkDatabase refuses what is no address of a database, without quoting it: there may be a password in it.
+func checkDatabase(dsn string) error {
+	const want = "want sqlite:FILE, sqlite::memory:, postgres://USER@HOST/DATABASE, or none"
+	scheme, rest, _ := strings.Cut(dsn, ":")
+	switch scheme {
+	case "", noDatabase:
+		if rest == "" {
+			return nil
+		}
+	case "sqlite":
+		if rest != "" {
+			return nil
+		}
+	case "postgres", "postgresql":
+		if u, err := url.Parse(dsn); err == nil && strings.HasPrefix(rest, "//") && u.Opaque == "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("--database-url: %s", want)
+}
+
+// openDatabase opens the manifests, if the node keeps any.
+func openDatabase(ctx context.Context, cfg *config, node *lethe.Node, logger *slog.Logger, opened *closers) (*manifest.Store, error) {
+	dsn := cfg.database()
+	if dsn == "" {
+		logger.Info("manifests are off: --database-url names no database")
+		return nil, nil //nolint:nilnil // a node without a database is a whole node
+	}
+	if dsn == inMemory && !cfg.embedded() {
+		logger.Warn("--database-url sqlite::memory: is this node's own: no other node of the fleet finds what is applied here")
+	}
+	store, err := manifest.Open(ctx, dsn, node, manifest.WithLogger(logger))
+	if err != nil {
+		return nil, fmt.Errorf("--database-url %s: %w", cli.RedactDatabase(dsn), hidden(err, dsn))
+	}
+	opened.add(store.Close)
+	return store, nil
+}
+
+// hidden is err, unless its text has what is secret of dsn in it.
+func hidden(err error, dsn string) error {
+	text := err.Error()
+	secrets := []string{dsn}
+	if u, parsed := url.Parse(dsn); parsed == nil && u.User != nil {
+		if password, ok := u.User.Password(); ok && password != "" {
+			secrets = append(secrets, password)
+		}
+	}
+	clean := text
+	for _, s := range secrets {
+		clean = strings.ReplaceAll(clean, s, "…")
+	}
+	if clean == text {
+		return err
+	}
+	return errors.New(clean)
+}

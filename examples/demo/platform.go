@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// service is a process of examples/platform: a node of the fleet that computes views from manifests.
+type service struct {
+	*process
+	client *http.Client
+}
+
+// launchServices starts three of them on the nodes' bus and database.
+func (f *fleet) launchServices(ctx context.Context) error {
+	for i := range 3 {
+		p, err := launch(ctx, f.platform, fmt.Sprintf("view-%d", i+1),
+			"-fleet", fleetName, "-nats", f.nodes[0].nats, "-database", f.database(), "-http", "127.0.0.1:0")
+		if p != nil {
+			f.services = append(f.services, &service{process: p, client: &http.Client{}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range f.services {
+		if err := s.ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *service) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		_, _, err := s.read(ctx, "/readyz", "")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.ended:
+			return fmt.Errorf("%s ended: %w", s.name, s.failure())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w", s.name, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// read asks for a view, as of a token where there is one.
+func (s *service) read(ctx context.Context, path, token string) (body, cache string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.http+path, nil)
+	if err != nil {
+		return "", "", err
+	}
+	if token != "" {
+		req.Header.Set("Lethe-Token", token)
+	}
+	text, header, err := do(s.client, req)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", s.name, err)
+	}
+	return string(text), header.Get("Lethe-Cache"), nil
+}
+
+func do(client *http.Client, req *http.Request) ([]byte, http.Header, error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, res.Status, bytes.TrimSpace(text))
+	}
+	return text, res.Header, err
+}
+
+// applied is what a node answers to manifests.
+type applied struct {
+	Results []struct{ Action, Kind, Name string }
+	Token   string
+}
+
+// apply sends a manifest to the node over HTTP.
+func (n *node) apply(ctx context.Context, document string) (got applied, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.http+"/v1/manifests", strings.NewReader(document))
+	if err != nil {
+		return got, err
+	}
+	req.Header.Set("Content-Type", "application/yaml")
+	text, _, err := do(n.client, req)
+	if err != nil {
+		return got, fmt.Errorf("%s: %w", n.name, err)
+	}
+	return got, json.Unmarshal(text, &got)
+}
+
+// The views of the platform, and what they read: helper and scout use the plugin crm, porter does not; the account shows all.
+var (
+	chatbots = []string{"/chatbots/acme/helper", "/chatbots/acme/scout", "/chatbots/acme/porter"}
+	account  = "/accounts/acme/acme"
+)
+
+// manifests applies the platform's, and then changes one of them through one node.
+func (s *story) manifests(ctx context.Context) error {
+	s.say("\nManifests: the kinds of an AI-agent platform, and what one customer has of them, applied in one go")
+	out, err := s.publish(ctx, "apply", "-f", filepath.Join(s.samples, "kinds"), "-f", filepath.Join(s.samples, "acme"), "--wait", "--timeout", "20s")
+	if err != nil {
+		return err
+	}
+	var first applied
+	if err := json.Unmarshal(out, &first); err != nil {
+		return fmt.Errorf("lethe-publisher printed %s: %w", out, err)
+	}
+	for _, r := range first.Results {
+		if r.Action != "created" {
+			return fmt.Errorf("%s/%s was %s", r.Kind, r.Name, r.Action)
+		}
+	}
+	s.say("  %d manifests created, one transaction", len(first.Results))
+	if err := s.launchServices(ctx); err != nil {
+		return err
+	}
+	views := append(slices.Clone(chatbots), account)
+	// The account's view calls the chatbots' views, which have been read before: it finds them in memory.
+	if err := s.expect(ctx, "", views, "miss"); err != nil {
+		return err
+	}
+	if err := s.expect(ctx, "", views, "hit"); err != nil {
+		return err
+	}
+	s.say("  three services compute %d views from them, each once, and remember them; none says what it depends on", len(views))
+
+	text, err := os.ReadFile(filepath.Join(s.samples, "acme", "plugins.yaml"))
+	if err != nil {
+		return err
+	}
+	changed := strings.Replace(string(text), "Finds a contact by name or address", "Finds a contact by name or phone number", 1)
+	if changed == string(text) {
+		return errors.New("plugins.yaml is not the one this demo knows")
+	}
+	begin := time.Now()
+	got, err := s.nodes[1].apply(ctx, changed)
+	if err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	actions := map[string]int{}
+	for _, r := range got.Results {
+		actions[r.Action]++
+	}
+	if actions["configured"] != 1 || actions["unchanged"] != 2 || got.Token == "" {
+		return fmt.Errorf("applying one change of three manifests: %v, token %q", actions, got.Token)
+	}
+	s.say("  the plugin crm is changed through %s: 1 configured, 2 unchanged (%s, token %s)", s.nodes[1].name, brief(took), got.Token)
+	for _, part := range []struct {
+		cache string
+		views []string
+	}{
+		{"miss", []string{chatbots[0], chatbots[1], account}}, // what uses it
+		{"hit", []string{chatbots[2]}},                        // what does not
+	} {
+		if err := s.expect(ctx, got.Token, part.views, part.cache); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.services {
+		body, _, err := v.read(ctx, chatbots[0], got.Token)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(body, "phone number") {
+			return fmt.Errorf("%s shows the old plugin: %s", v.name, body)
+		}
+	}
+	s.say("  on all three services the two chatbots that use it, and the account that shows them, were computed anew; the third")
+	s.say("  chatbot came from memory")
+	if got, err = s.nodes[2].apply(ctx, changed); err != nil {
+		return err
+	}
+	if got.Token != "" || slices.ContainsFunc(got.Results, func(r struct{ Action, Kind, Name string }) bool { return r.Action != "unchanged" }) {
+		return fmt.Errorf("the same again, through %s: %+v", s.nodes[2].name, got)
+	}
+	if err := s.expect(ctx, "", views, "hit"); err != nil {
+		return err
+	}
+	s.say("  the same again through %s: unchanged, nothing was announced, everything still in memory", s.nodes[2].name)
+	return nil
+}
+
+// expect reads views on every service and requires that each came as it should.
+func (s *story) expect(ctx context.Context, token string, views []string, cache string) error {
+	for _, v := range s.services {
+		for _, path := range views {
+			body, got, err := v.read(ctx, path, token)
+			if err != nil {
+				return err
+			}
+			if got != cache {
+				return fmt.Errorf("%s: %s was a %s, want a %s: %s", v.name, path, got, cache, body)
+			}
+			s.reads++
+		}
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package manifest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lethe-cache/lethe/internal/document"
+	"github.com/lethe-cache/lethe/pkg/event"
+)
+
+// applied is one manifest to apply: an object, and where it stood in its text.
+type applied struct {
+	object Object
+	at     *document.Document // nil = it came from no text
+}
+
+// fail says which manifest an error is about.
+func (a *applied) fail(err error) error {
+	if err = of(a.object, err); err != nil && a.at != nil {
+		err = inDocument(a.at, err)
+	}
+	return err
+}
+
+// readAll reads a text of manifests.
+func readAll(text []byte) ([]applied, error) {
+	docs, err := document.Read(text)
+	if err != nil {
+		return nil, unread(err)
+	}
+	var bad problems
+	all := make([]applied, len(docs))
+	for i := range docs {
+		o, err := readObject(docs[i].JSON)
+		if err != nil {
+			bad.put(inDocument(&docs[i], err))
+		}
+		all[i] = applied{object: o, at: &docs[i]}
+	}
+	return all, bad.err()
+}
+
+// planApply reads what is there and works out what to change. It writes nothing, and may be asked again.
+func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan, error) {
+	p := &plan{changes: make([]*change, len(all)), kinds: map[string]*shape{}}
+	var bad problems
+	mine := map[string]*shape{} // kinds among the documents, which may come in any order
+	for i := range all {
+		if all[i].object.Kind == "Kind" {
+			c, err := s.planKind(&all[i], mine)
+			p.changes[i] = c
+			bad.put(all[i].fail(err))
+		}
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	seen := map[ident]bool{}
+	for i := range all {
+		if p.changes[i] == nil {
+			c, err := s.planObject(ctx, q, &all[i], mine, p.kinds)
+			if err = all[i].fail(err); err != nil {
+				if !refusal(err) {
+					return nil, err
+				}
+				bad.put(err)
+				continue
+			}
+			p.changes[i] = c
+		}
+		c := p.changes[i]
+		if seen[c.id] {
+			bad.put(all[i].fail(&Error{Field: "metadata.name", Reason: "is applied twice in one call; leave one of the documents out"}))
+		}
+		seen[c.id] = true
+		if err := s.planAgainst(ctx, q, c, &all[i]); err != nil {
+			if !refusal(err) {
+				return nil, err
+			}
+			bad.put(err)
+		}
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	for _, c := range p.changes { // a kind that stays as it is has to stay so while objects of it are written
+		if c.makes != nil && c.action == Unchanged {
+			sh, err := s.kinds.shapeOf(c.old)
+			if err != nil {
+				return nil, err
+			}
+			p.kinds[sh.family] = sh
+		}
+	}
+	return p, nil
+}
+
+// planKind checks a manifest of kind Kind and makes the kind of it.
+func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
+	sh := s.kinds.typedNamed(kindFamily)
+	o, err := sh.prepare(a.object)
+	if err != nil {
+		return nil, err
+	}
+	makes, err := stored(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.kinds.check(makes); err != nil {
+		return nil, err
+	}
+	if mine[makes.family] == nil { // one that comes twice is refused further down
+		for _, other := range mine {
+			if name := common(makes, other); name != "" {
+				return nil, &Error{Field: "spec.names", Reason: fmt.Sprintf("%q is a name of the kind %s in another document", name, other.kind)}
+			}
+		}
+	}
+	mine[makes.family] = makes
+	return &change{shape: sh, id: ident{kindFamily, o.Metadata.Namespace, o.Metadata.Name}, next: o, makes: makes}, nil
+}
+
+// planObject finds the kind of a manifest and has it checked.
+func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine, used map[string]*shape) (*change, error) {
+	sh, err := s.kindToApply(ctx, q, a.object.Kind, mine, used)
+	if err != nil {
+		return nil, err
+	}
+	o, err := sh.prepare(a.object)
+	if err != nil {
+		return nil, err
+	}
+	return &change{shape: sh, id: ident{sh.family, o.Metadata.Namespace, o.Metadata.Name}, next: o}, nil
+}
+
+// kindToApply takes a kind by its very name: a manifest says Chatbot, not bots.
+func (s *Store) kindToApply(ctx context.Context, q querier, kind string, mine, used map[string]*shape) (*shape, error) {
+	if kind == "" {
+		return nil, &Error{Field: "kind", Reason: "is missing"}
+	}
+	sh := s.kinds.typedNamed(kind)
+	if sh == nil {
+		sh = mine[strings.ToLower(kind)]
+	}
+	if sh == nil {
+		var err error
+		if sh, err = s.storedNamed(ctx, q, kind); err != nil {
+			return nil, err
+		}
+		if sh != nil && sh.kind == kind {
+			used[sh.family] = sh
+		}
+	}
+	switch {
+	case sh == nil:
+		return nil, &Error{Field: "kind", Reason: quote(kind) + " is not known here; apply a manifest of kind Kind that describes it first"}
+	case sh.kind != kind:
+		return nil, &Error{Field: "kind", Reason: quote(kind) + " has to be written " + sh.kind}
+	}
+	return sh, nil
+}
+
+// planAgainst compares what is to be with what is there.
+func (s *Store) planAgainst(ctx context.Context, q querier, c *change, a *applied) error {
+	old, err := find(ctx, q, c.id)
+	if err != nil {
+		return err
+	}
+	c.old = old
+	if err := precondition(&a.object.Metadata, old); err != nil {
+		return a.fail(err)
+	}
+	m := &c.next.Metadata
+	c.next.Status = nil
+	if old == nil {
+		c.action = Created
+		m.UID, m.Generation, m.ResourceVersion, m.Created = event.NewID(), 1, "", time.Now().UTC().Truncate(time.Second)
+	} else {
+		c.action = Configured
+		have := old.Metadata
+		m.UID, m.Generation, m.ResourceVersion, m.Created = have.UID, have.Generation, have.ResourceVersion, have.Created
+		c.next.Status = old.Status
+		switch {
+		case !sameSpec(&c.next, &old.Object):
+			m.Generation++
+		case sameMeta(&c.next, &old.Object):
+			c.action = Unchanged
+			return nil
+		}
+	}
+	c.moved = true
+	return a.fail(c.ask())
+}
+
+// precondition is what a manifest that was read before and comes back says of what it was read from.
+func precondition(given *Metadata, old *record) error {
+	switch {
+	case given.ResourceVersion != "" && old == nil:
+		return &Error{Field: "metadata.resourceVersion", Reason: fmt.Sprintf("is %s, but the object is gone; leave the field out to create it", clip(given.ResourceVersion)), Err: ErrConflict}
+	case given.ResourceVersion != "" && given.ResourceVersion != old.Metadata.ResourceVersion:
+		return &Error{Field: "metadata.resourceVersion", Reason: fmt.Sprintf("is %s, but the object is at %s by now; read it again and apply the change to that",
+			clip(given.ResourceVersion), old.Metadata.ResourceVersion), Err: ErrConflict}
+	case given.UID != "" && old == nil:
+		return &Error{Field: "metadata.uid", Reason: "names an object that is gone; leave the field out to create another", Err: ErrConflict}
+	case given.UID != "" && given.UID != old.Metadata.UID:
+		return &Error{Field: "metadata.uid", Reason: fmt.Sprintf("is %s, but the object of this name is another one, %s", clip(given.UID), old.Metadata.UID), Err: ErrConflict}
+	}
+	return nil
+}
+
+// Apply creates or changes every manifest of a text, YAML or JSON, of any registered or stored kind: all or nothing. A manifest
+// of kind Kind may stand beside objects of the kind it describes. Status is not part of it: what is given is ignored, what is
+// stored stays. A resourceVersion or uid that is given has to be that of the stored object (ErrConflict); without one the last
+// to apply wins. An object to which nothing changes is Unchanged: nothing is written and nothing announced for it.
+//
+// The results come in the order of the documents, all with the ticket and the token of the one announcement. Apply waits up to
+// a second, and no longer than ctx, for the token; without it the change is committed all the same and will be announced. An
+// error means that nothing was written, but for [ErrUnknown].
+func (s *Store) Apply(ctx context.Context, text []byte) ([]Result[json.RawMessage], error) {
+	return s.apply(ctx, text, false)
+}
+
+// DryRun does all that Apply does, except to commit it: it says what Apply would do now.
+func (s *Store) DryRun(ctx context.Context, text []byte) ([]Result[json.RawMessage], error) {
+	return s.apply(ctx, text, true)
+}
+
+func (s *Store) apply(ctx context.Context, text []byte, dry bool) ([]Result[json.RawMessage], error) {
+	all, err := readAll(text)
+	if err != nil {
+		return nil, err
+	}
+	return s.write(ctx, dry, func(ctx context.Context, q querier) (*plan, error) { return s.planApply(ctx, q, all) })
+}

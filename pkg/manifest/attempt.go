@@ -1,0 +1,172 @@
+package manifest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/outbox"
+)
+
+// try is one transaction. inside says where the plan is made.
+func (w *writing) try(ctx context.Context, inside bool) error {
+	w.number, w.events, w.ticket = 0, nil, ""
+	last := w.plan
+	if !inside {
+		var err error
+		if w.plan, err = w.replan(ctx, w.db.read); err != nil || w.plan.idle() {
+			return err
+		}
+	}
+	// ctx ends the transaction until COMMIT begins, and not then: nobody could tell what has happened.
+	long, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	release := context.AfterFunc(ctx, cancel)
+	defer release()
+	tx, err := w.db.write.BeginTx(long, &w.db.options)
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if inside {
+		if last != nil {
+			if err := w.lock(ctx, tx, last); err != nil {
+				return err
+			}
+		}
+		if w.plan, err = w.replan(ctx, tx); err != nil || w.plan.idle() {
+			return err
+		}
+	}
+	if err := w.carryOut(ctx, tx); err != nil {
+		return err
+	}
+	if w.dry {
+		return nil
+	}
+	if !release() {
+		return context.Cause(ctx)
+	}
+	if w.beforeCommit != nil {
+		w.beforeCommit()
+	}
+	stop := time.AfterFunc(mostCommit, cancel)
+	defer stop.Stop()
+	err = tx.Commit()
+	if err != nil && !w.db.unknown(err) {
+		return broken(err)
+	}
+	w.forget()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return nil
+}
+
+// carryOut writes the plan, and with it what is to be announced.
+func (w *writing) carryOut(ctx context.Context, tx *sql.Tx) error {
+	if err := w.lock(ctx, tx, w.plan); err != nil {
+		return err
+	}
+	if err := w.sameKinds(ctx, tx); err != nil {
+		return err
+	}
+	ordered := w.plan.ordered()
+	if err := tx.QueryRowContext(ctx, w.db.number).Scan(&w.number); err != nil {
+		return broken(err)
+	}
+	for _, c := range ordered {
+		if err := w.put(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	for _, c := range ordered {
+		if err := w.acceptStored(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	var err error
+	if w.events, err = w.announcement(ctx, tx, ordered); err != nil {
+		return err
+	}
+	w.ticket, err = outbox.AppendEvents(ctx, tx, w.events...)
+	switch {
+	case errors.Is(err, event.ErrInvalid):
+		return &Error{Reason: "the change can't be announced", Err: err}
+	case err != nil:
+		return broken(err)
+	}
+	return nil
+}
+
+// lock waits for all that a plan needs to stand still.
+func (w *writing) lock(ctx context.Context, tx *sql.Tx, p *plan) error {
+	l := p.locks()
+	if w.wide {
+		l = wide()
+	}
+	if err := w.db.take(ctx, tx, l); err != nil {
+		return err
+	}
+	var refs []ident
+	for _, c := range p.changes {
+		refs = append(refs, targetsOf(c.refs)...)
+	}
+	return w.takeBelow(ctx, tx, refs)
+}
+
+// sameKinds says errMoved when a stored kind that the plan relies on is another one by now. Those that are the same stay so:
+// they are locked.
+func (w *writing) sameKinds(ctx context.Context, tx *sql.Tx) error {
+	for family, sh := range w.plan.kinds {
+		var have int64
+		err := tx.QueryRowContext(ctx, "SELECT version FROM lethe_manifests WHERE family = 'kind' AND namespace = 'default' AND name = $1", family).Scan(&have)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return errMoved
+		case err != nil:
+			return broken(err)
+		case strconv.FormatInt(have, 10) != sh.version:
+			return errMoved
+		}
+	}
+	return nil
+}
+
+// put writes one object, what it refers to, and the names of a kind.
+func (w *writing) put(ctx context.Context, tx *sql.Tx, c *change) error {
+	switch c.action {
+	case Unchanged:
+		return nil
+	case Invalidated:
+		return unmoved(ctx, tx, c)
+	default:
+	}
+	c.next.Metadata.ResourceVersion = strconv.FormatInt(w.number, 10)
+	var (
+		done bool
+		err  error
+	)
+	switch c.action {
+	case Created:
+		done, err = insert(ctx, tx, c.id, c.next, w.number)
+	case Deleted:
+		done, err = remove(ctx, tx, c.id, c.old.version)
+	default:
+		done, err = update(ctx, tx, c.id, c.next, c.old.version, w.number)
+	}
+	if err == nil && !done {
+		err = errMoved
+	}
+	if err == nil && (c.moved || c.action == Deleted) {
+		err = writeReferences(ctx, tx, c.id, c.refs)
+	}
+	if err == nil && c.id.family == kindFamily {
+		err = w.putNames(ctx, tx, c)
+	}
+	return err
+}
