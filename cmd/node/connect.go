@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -55,7 +56,11 @@ func dial(cfg *config, logger *slog.Logger, opened *closers) (*link, error) {
 	opts = append(opts, nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { l.last.Store(&err) }))
 	l.Conn, err = bus.Dial(url, logger, opts...)
 	if err != nil {
-		return nil, cli.Exit(cli.CodeUsage, fmt.Errorf("--nats-url: %w", err))
+		code := cli.CodeUsage
+		if errors.Is(err, nats.ErrAuthorization) {
+			code = cli.CodeConnection
+		}
+		return nil, cli.Exit(code, fmt.Errorf("--nats-url: %w", err))
 	}
 	opened.add(func() error { l.Close(); return nil })
 	return l, nil

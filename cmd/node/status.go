@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -45,7 +46,11 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 	s := a.node.Status()
 	switch {
 	case !a.ready.Load():
-		writeError(w, bad(http.StatusServiceUnavailable, "", "not ready yet: %v", a.reason(r.Context())))
+		why := a.reason(r.Context())
+		if why == nil { // it has become ready since
+			why = errors.New("about to be")
+		}
+		writeError(w, bad(http.StatusServiceUnavailable, "", "not ready yet: %v", why))
 	case a.otherBus(r.Context()) != nil:
 		writeError(w, bad(http.StatusServiceUnavailable, "database", "%v", a.otherBus(r.Context())))
 	case r.URL.Query().Get("lease") == "1" && s.State != lethe.Current:

@@ -45,6 +45,9 @@ func newSchema(field string, data json.RawMessage) (*schema, error) {
 	if err := inPlace(field, top); err != nil {
 		return nil, err
 	}
+	if err := tooDeep(field, top); err != nil {
+		return nil, err
+	}
 	closeObjects(top)
 	c := newCompiler()
 	if err := c.AddResource(schemaURL, root); err != nil {

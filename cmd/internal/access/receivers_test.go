@@ -83,8 +83,10 @@ func TestOncePerFleetReceiversNeedWhatIsPrintedAndNoMore(t *testing.T) {
 	if err := bus.RemoveReceiver(ctx, nc, "shop", "mail"); err != nil {
 		t.Fatal(err)
 	}
-	if e := receive("that its consumer was removed"); e.Type != event.TypeReset {
-		t.Errorf("%+v", e)
+	for e := receive("that its consumer was removed"); e.Type != event.TypeReset; e = receive("that its consumer was removed") {
+		if e.Targets[0] != event.Tag("user:2") { // at least once: the letter may come again
+			t.Errorf("%+v", e)
+		}
 	}
 	for _, n := range []*peer{one, two} { // either may be the one whose pull is answered by nobody; both are whole
 		if err := n.Ready(ctx); err != nil {
