@@ -61,7 +61,7 @@ func (s *service) ready(ctx context.Context) error {
 
 // read asks for a view, as of a token where there is one.
 func (s *service) read(ctx context.Context, path, token string) (body, cache string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.http+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.http+path, http.NoBody)
 	if err != nil {
 		return "", "", err
 	}
@@ -90,9 +90,17 @@ func do(client *http.Client, req *http.Request) ([]byte, http.Header, error) {
 
 // applied is what a node answers to manifests.
 type applied struct {
-	Results []struct{ Action, Kind, Name string }
-	Token   string
+	Results []result `json:"results"`
+	Token   string   `json:"token"`
 }
+
+type result struct {
+	Action string `json:"action"`
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+}
+
+func (r result) changed() bool { return r.Action != "unchanged" }
 
 // apply sends a manifest to the node over HTTP.
 func (n *node) apply(ctx context.Context, document string) (got applied, err error) {
@@ -105,7 +113,8 @@ func (n *node) apply(ctx context.Context, document string) (got applied, err err
 	if err != nil {
 		return got, fmt.Errorf("%s: %w", n.name, err)
 	}
-	return got, json.Unmarshal(text, &got)
+	err = json.Unmarshal(text, &got)
+	return got, err
 }
 
 // The views of the platform, and what they read: helper and scout use the plugin crm, porter does not; the account shows all.
@@ -114,7 +123,7 @@ var (
 	account  = "/accounts/acme/acme"
 )
 
-// manifests applies the platform's, and then changes one of them through one node.
+// manifests applies the platform's, computes views from them, and then changes one of them through one node.
 func (s *story) manifests(ctx context.Context) error {
 	s.say("\nManifests: the kinds of an AI-agent platform, and what one customer has of them, applied in one go")
 	out, err := s.publish(ctx, "apply", "-f", filepath.Join(s.samples, "kinds"), "-f", filepath.Join(s.samples, "acme"), "--wait", "--timeout", "20s")
@@ -135,25 +144,55 @@ func (s *story) manifests(ctx context.Context) error {
 		return err
 	}
 	views := append(slices.Clone(chatbots), account)
-	// The account's view calls the chatbots' views, which have been read before: it finds them in memory.
-	if err := s.expect(ctx, "", views, "miss"); err != nil {
+	for _, cache := range []string{"miss", "hit"} {
+		if err := s.expect(ctx, "", views, cache); err != nil {
+			return err
+		}
+	}
+	s.say("  three services compute %d views from them, each once, and remember them; none says what it depends on", len(views))
+	changed, err := s.changedPlugins()
+	if err != nil {
 		return err
+	}
+	if err := s.changePlugin(ctx, changed); err != nil {
+		return err
+	}
+	same, err := s.nodes[2].apply(ctx, changed)
+	if err != nil {
+		return err
+	}
+	if same.Token != "" || slices.ContainsFunc(same.Results, result.changed) {
+		return fmt.Errorf("the same again, through %s: %+v", s.nodes[2].name, same)
 	}
 	if err := s.expect(ctx, "", views, "hit"); err != nil {
 		return err
 	}
-	s.say("  three services compute %d views from them, each once, and remember them; none says what it depends on", len(views))
+	s.say("  the same again through %s: unchanged, nothing was announced, everything still in memory", s.nodes[2].name)
+	return nil
+}
 
+// What the plugin says before and after.
+const (
+	oldWords = "Finds a contact by name or address"
+	newWords = "Finds a contact by name or phone number"
+)
+
+func (s *story) changedPlugins() (string, error) {
 	text, err := os.ReadFile(filepath.Join(s.samples, "acme", "plugins.yaml"))
 	if err != nil {
-		return err
+		return "", err
 	}
-	changed := strings.Replace(string(text), "Finds a contact by name or address", "Finds a contact by name or phone number", 1)
+	changed := strings.Replace(string(text), oldWords, newWords, 1)
 	if changed == string(text) {
-		return errors.New("plugins.yaml is not the one this demo knows")
+		return "", errors.New("plugins.yaml is not the one this demo knows")
 	}
+	return changed, nil
+}
+
+// changePlugin changes one plugin through the second node: what uses it is computed anew everywhere, and nothing else.
+func (s *story) changePlugin(ctx context.Context, document string) error {
 	begin := time.Now()
-	got, err := s.nodes[1].apply(ctx, changed)
+	got, err := s.nodes[1].apply(ctx, document)
 	if err != nil {
 		return err
 	}
@@ -166,38 +205,23 @@ func (s *story) manifests(ctx context.Context) error {
 		return fmt.Errorf("applying one change of three manifests: %v, token %q", actions, got.Token)
 	}
 	s.say("  the plugin crm is changed through %s: 1 configured, 2 unchanged (%s, token %s)", s.nodes[1].name, brief(took), got.Token)
-	for _, part := range []struct {
-		cache string
-		views []string
-	}{
-		{"miss", []string{chatbots[0], chatbots[1], account}}, // what uses it
-		{"hit", []string{chatbots[2]}},                        // what does not
-	} {
-		if err := s.expect(ctx, got.Token, part.views, part.cache); err != nil {
-			return err
-		}
+	if err := s.expect(ctx, got.Token, []string{chatbots[0], chatbots[1], account}, "miss"); err != nil { // what uses it
+		return err
+	}
+	if err := s.expect(ctx, got.Token, []string{chatbots[2]}, "hit"); err != nil { // what does not
+		return err
 	}
 	for _, v := range s.services {
 		body, _, err := v.read(ctx, chatbots[0], got.Token)
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(body, "phone number") {
+		if !strings.Contains(body, newWords) {
 			return fmt.Errorf("%s shows the old plugin: %s", v.name, body)
 		}
 	}
 	s.say("  on all three services the two chatbots that use it, and the account that shows them, were computed anew; the third")
 	s.say("  chatbot came from memory")
-	if got, err = s.nodes[2].apply(ctx, changed); err != nil {
-		return err
-	}
-	if got.Token != "" || slices.ContainsFunc(got.Results, func(r struct{ Action, Kind, Name string }) bool { return r.Action != "unchanged" }) {
-		return fmt.Errorf("the same again, through %s: %+v", s.nodes[2].name, got)
-	}
-	if err := s.expect(ctx, "", views, "hit"); err != nil {
-		return err
-	}
-	s.say("  the same again through %s: unchanged, nothing was announced, everything still in memory", s.nodes[2].name)
 	return nil
 }
 

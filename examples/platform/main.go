@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -44,7 +45,7 @@ func main() {
 	err := run(ctx, cfg, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	stop()
 	if err != nil {
-		slog.Error(err.Error())
+		fmt.Fprintln(os.Stderr, "platform:", err)
 		os.Exit(1)
 	}
 }

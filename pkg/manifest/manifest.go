@@ -1,4 +1,3 @@
-// Package manifest keeps desired state and announces what a change makes stale.
 package manifest
 
 import (

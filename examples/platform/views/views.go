@@ -102,13 +102,19 @@ func (v *Views) chatbot(ctx context.Context, namespace, name string) (Chatbot, e
 
 // account reads the account and lists its users and chatbots; each chatbot comes through the memoized view of it.
 func (v *Views) account(ctx context.Context, namespace, name string) (Account, error) {
-	got, err := read[struct{ DisplayName, Plan string }](ctx, v.store, "Account", namespace, name)
+	type spec struct {
+		DisplayName string `json:"displayName"`
+		Plan        string `json:"plan"`
+	}
+	got, err := read[spec](ctx, v.store, "Account", namespace, name)
 	if err != nil {
 		return Account{}, err
 	}
 	out := Account{Name: got.DisplayName, Plan: got.Plan, Users: []string{}, Chatbots: []Chatbot{}}
 	belongs := func(spec json.RawMessage) (bool, error) {
-		var of struct{ Account string }
+		var of struct {
+			Account string `json:"account"`
+		}
 		err := json.Unmarshal(spec, &of)
 		return of.Account == name, err
 	}
