@@ -9,6 +9,7 @@ READS    ?= 10000000
 MATCH    ?=
 SEEDS    ?= 200
 CHAOS    ?= 60s
+DATABASES ?= sqlite
 
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT_VERSION  := v0.12.0
@@ -72,9 +73,9 @@ model: ## two Promela models, checked exhaustively by spin, and their mutants (D
 hostile: ## a million malformed or hostile messages at one node
 	LETHE_HOSTILE=1000000 $(GO) test -count=1 -timeout 30m -run Hostile -v ./pkg/lethe/ ./internal/bus/
 
-bench: ## benchmarks with allocations, then publish to applied between processes
+bench: ## benchmarks with allocations, then publish to applied between processes, then brokers on DATABASES
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench
+	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench && ../$(BIN)/bench -manifests '$(DATABASES)'
 
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -360,6 +361,20 @@ func TestTheLoggerOfANodeNamesNoPassword(t *testing.T) {
 	var opened closers
 	_, err := openDatabase(t.Context(), &cfg, s.api.node, slog.New(slog.DiscardHandler), &opened)
 	if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "--database-url postgres://127.0.0.1:1/lethe") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatIsSecretIsCutOutOfErrors(t *testing.T) {
+	t.Parallel()
+	const dsn = "postgres://lethe:s3cret@db/lethe"
+	for _, text := range []string{"cannot connect to " + dsn, "user lethe with s3cret is refused"} {
+		if err := hidden(errors.New(text), dsn); strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%v", err)
+		}
+	}
+	plain := errors.New("no route to host")
+	if err := hidden(plain, dsn); !errors.Is(err, plain) {
 		t.Errorf("%v", err)
 	}
 }

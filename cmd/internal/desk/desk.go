@@ -23,9 +23,6 @@ const (
 	KindName event.Name[string]                  = "manifest.kind" // the kind that has this name, plural or short name
 )
 
-// everyKind is the tag of all stored kinds: which of them has a name depends on each.
-const everyKind = "kind:*"
-
 // Desk is the manifests of a node. It is safe for concurrent use.
 type Desk struct {
 	store *manifest.Store
@@ -61,7 +58,6 @@ func (d *Desk) loadList(ctx context.Context, kind, namespace string) (ctl.Page, 
 }
 
 func (d *Desk) loadKind(ctx context.Context, name string) (string, error) {
-	lethe.AddTags(ctx, everyKind)
 	k, err := d.store.Kind(ctx, name)
 	return k.Kind, err
 }
