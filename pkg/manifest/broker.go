@@ -81,9 +81,13 @@ func (b *Broker[S]) Get(ctx context.Context, namespace, name string) (Manifest[S
 		return Manifest[S]{}, err
 	}
 	defer end()
-	o, err := b.store.get(ctx, b.shape, namespace, name)
+	var o Object
+	err = b.store.reading(ctx, func() (err error) {
+		o, err = b.store.get(ctx, b.shape, namespace, name)
+		return err
+	})
 	if err != nil {
-		return Manifest[S]{}, b.store.why(ctx, err)
+		return Manifest[S]{}, err
 	}
 	return decode[S](o)
 }
@@ -95,9 +99,13 @@ func (b *Broker[S]) List(ctx context.Context, o ListOptions) (ms []Manifest[S], 
 		return nil, "", err
 	}
 	defer end()
-	objects, next, err := b.store.list(ctx, b.shape, o)
+	var objects []Object
+	err = b.store.reading(ctx, func() (err error) {
+		objects, next, err = b.store.list(ctx, b.shape, o)
+		return err
+	})
 	if err != nil {
-		return nil, "", b.store.why(ctx, err)
+		return nil, "", err
 	}
 	ms = make([]Manifest[S], len(objects))
 	for i := range objects {

@@ -34,6 +34,8 @@ type engine struct {
 	inTx bool
 	// lost says of an error before COMMIT that the connection is gone, and with it the transaction.
 	lost func(error) bool
+	// dead says of an error of a read that its connection was, and that another one may not be.
+	dead func(error) bool
 	// again says of an error that the transaction is gone, nothing of it happened, and another try may succeed.
 	again func(error) bool
 	// unknown says of an error of COMMIT that it may have happened all the same.

@@ -31,12 +31,14 @@ func (s *Store) List(ctx context.Context, kind string, o ListOptions) (objects [
 		return nil, "", err
 	}
 	defer end()
-	sh, err := s.kindFor(ctx, kind)
-	if err != nil {
-		return nil, "", s.why(ctx, err)
-	}
-	objects, next, err = s.list(ctx, sh, o)
-	return objects, next, s.why(ctx, err)
+	err = s.reading(ctx, func() error {
+		sh, err := s.kindFor(ctx, kind)
+		if err == nil {
+			objects, next, err = s.list(ctx, sh, o)
+		}
+		return err
+	})
+	return objects, next, err
 }
 
 func (s *Store) list(ctx context.Context, sh *shape, o ListOptions) (objects []Object, next string, err error) {

@@ -37,6 +37,7 @@ func postgresEngine() engine {
 			"ON r.from_family = w.family AND r.from_namespace = w.namespace AND r.from_name = w.name",
 		inTx:    true,
 		lost:    postgresLost,
+		dead:    func(err error) bool { return postgresLost(err) && !errors.As(err, new(*pgconn.ConnectError)) },
 		again:   postgresAgain,
 		unknown: postgresUnknown,
 	}

@@ -17,12 +17,15 @@ func (s *Store) Get(ctx context.Context, kind, namespace, name string) (Object, 
 		return Object{}, err
 	}
 	defer end()
-	sh, err := s.kindFor(ctx, kind)
-	if err != nil {
-		return Object{}, s.why(ctx, err)
-	}
-	o, err := s.get(ctx, sh, namespace, name)
-	return o, s.why(ctx, err)
+	var o Object
+	err = s.reading(ctx, func() error {
+		sh, err := s.kindFor(ctx, kind)
+		if err == nil {
+			o, err = s.get(ctx, sh, namespace, name)
+		}
+		return err
+	})
+	return o, err
 }
 
 func (s *Store) get(ctx context.Context, sh *shape, namespace, name string) (Object, error) {

@@ -26,6 +26,7 @@ func sqliteEngine() engine {
 		poll:    50 * time.Millisecond,
 		inTx:    true,
 		lost:    func(error) bool { return false },
+		dead:    func(error) bool { return false },
 		again:   func(err error) bool { return sqliteCode(err, lib.SQLITE_BUSY, lib.SQLITE_LOCKED) },
 		// A commit that could not be written may be found in the log when the file is opened the next time.
 		unknown: func(err error) bool { return sqliteCode(err, lib.SQLITE_IOERR) },
