@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -46,16 +45,7 @@ func compare(ctx context.Context, nodes, rounds, events int) error {
 			return err
 		}
 		defer c.stop()
-		go func() {
-			for c.out.Scan() {
-				f := strings.Fields(c.out.Text())
-				if len(f) != 3 {
-					continue
-				}
-				at, _ := strconv.ParseInt(f[2], 10, 64)
-				all <- heard{f[0], f[1], at}
-			}
-		}()
+		go c.tell(all)
 	}
 	pub, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet, PublishOnly: true})
 	if err != nil {

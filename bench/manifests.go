@@ -60,16 +60,7 @@ func manifests(ctx context.Context, dsn string, nodes, events int) error {
 			return err
 		}
 		defer c.stop()
-		go func() {
-			for c.out.Scan() {
-				f := strings.Fields(c.out.Text())
-				if len(f) != 3 {
-					continue
-				}
-				at, _ := strconv.ParseInt(f[2], 10, 64)
-				all <- heard{f[0], f[1], at}
-			}
-		}()
+		go c.tell(all)
 	}
 	node, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: "bench"})
 	if err != nil {

@@ -50,6 +50,18 @@ func start(ctx context.Context, args ...string) (*child, string, error) {
 	return c, c.out.Text(), nil
 }
 
+// tell passes on what nodes in the child heard, until it ends.
+func (c *child) tell(all chan<- heard) {
+	for c.out.Scan() {
+		f := strings.Fields(c.out.Text())
+		if len(f) != 3 {
+			continue
+		}
+		at, _ := strconv.ParseInt(f[2], 10, 64)
+		all <- heard{f[0], f[1], at}
+	}
+}
+
 func (c *child) stop() {
 	_ = c.in.Close()
 	_ = c.cmd.Wait()

@@ -5,33 +5,19 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 )
 
-// logged is a log that can be read while it is written.
-type logged struct {
-	mu  sync.Mutex // guards buf
-	buf strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
 // address is where the node says that it serves.
-func (l *logged) address() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, rest, _ := strings.Cut(l.buf.String(), "http=")
+func address(l *cmdtest.Log) string {
+	_, rest, _ := strings.Cut(l.String(), "http=")
 	address, _, found := strings.Cut(rest, " ")
 	if !found {
 		return ""
@@ -43,7 +29,7 @@ func (l *logged) address() string {
 func startNode(t *testing.T, flags ...string) (ready func() (int, string)) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
-	log, ended := &logged{}, make(chan error, 1)
+	log, ended := &cmdtest.Log{}, make(chan error, 1)
 	go func() {
 		ended <- serve(ctx, parseFlags(t, append(flags, "--fleet", "shop", "--http", "127.0.0.1:0")...), log)
 	}()
@@ -54,9 +40,9 @@ func startNode(t *testing.T, flags ...string) (ready func() (int, string)) {
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
-	eventually(t, "the node serves", func() bool { return log.address() != "" })
+	eventually(t, "the node serves", func() bool { return address(log) != "" })
 	return func() (int, string) {
-		res, err := http.Get(log.address() + "/readyz?lease=1")
+		res, err := http.Get(address(log) + "/readyz?lease=1")
 		if err != nil {
 			return 0, err.Error()
 		}

@@ -7,45 +7,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/access/accesstest"
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 )
 
-// log is what a program has said so far.
-type log struct {
-	mu   sync.Mutex // guards text
-	text strings.Builder
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *log) find(pattern *regexp.Regexp) string {
-	if m := pattern.FindStringSubmatch(l.String()); m != nil {
-		return m[1]
-	}
-	return ""
-}
-
 // launch runs the program in this process and returns where it answers HTTP, and what it says.
-func launch(t *testing.T, args ...string) (url string, said *log) {
+func launch(t *testing.T, args ...string) (url string, said *cmdtest.Log) {
 	t.Helper()
 	root := newRoot()
 	root.SetArgs(append(args, "--http", "127.0.0.1:0"))
-	said = &log{}
+	said = &cmdtest.Log{}
 	root.SetErr(said)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
@@ -58,7 +33,7 @@ func launch(t *testing.T, args ...string) (url string, said *log) {
 	})
 	address := regexp.MustCompile(`msg=serving .*http=(http://\S+)`)
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
-		if url = said.find(address); url != "" {
+		if url = said.Find(address); url != "" {
 			return url, said
 		}
 	}

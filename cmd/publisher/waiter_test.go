@@ -18,24 +18,6 @@ import (
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-// heard is a writer that can be looked at while it is written to.
-type heard struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buf.Write(p)
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buf.String()
-}
-
 func TestATerminalIsToldWhoIsWaitedForAndAFileIsNot(t *testing.T) {
 	t.Parallel()
 	srv, err := embedded.Start(t.Context(), embedded.Config{Listen: "127.0.0.1:0"})
@@ -75,9 +57,9 @@ func TestATerminalIsToldWhoIsWaitedForAndAFileIsNot(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var terminal, file heard
+	var terminal, file cmdtest.Log
 	var wg sync.WaitGroup
-	for w, is := range map[*heard]bool{&terminal: true, &file: false} {
+	for w, is := range map[*cmdtest.Log]bool{&terminal: true, &file: false} {
 		wg.Go(func() {
 			o := &options{fleet: "shop"}
 			(&waiter{options: o, asker: asker, token: token, stderr: w, terminal: is}).tell(ctx)
