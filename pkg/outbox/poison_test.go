@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,6 +146,30 @@ func TestASubjectThatFailsHoldsUpNoOther(t *testing.T) {
 		drained(t, r)
 		if diff := cmp.Diff(append([]string{"[tag/user:1]"}, stuck...), said(t, p.nc)); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestWhatFollowsARowThatFailedWaitsForIt(t *testing.T) {
+	conform(t, func(t *testing.T, e engine) {
+		_, db := e.fresh(t)
+		p := settle(t, connect(t, serve(t)))
+		var fails atomic.Int32
+		p.refuses(func(e event.Event) error {
+			if e.Targets[0].Name() == "user:1" && fails.Add(1) <= 3 {
+				return errors.New("no answer in time")
+			}
+			return nil
+		})
+		var want []string
+		for i := range 5 {
+			e.write(t, db, true, event.Tag(fmt.Sprintf("user:%d", i)))
+			want = append(want, fmt.Sprintf("[tag/user:%d]", i))
+		}
+		r := start(t, db, p)
+		drained(t, r)
+		if diff := cmp.Diff(want, said(t, p.nc)); diff != "" || fails.Load() != 4 {
+			t.Errorf("%d tries of the row that failed: %s", fails.Load(), diff)
 		}
 	})
 }
