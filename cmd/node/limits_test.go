@@ -229,6 +229,42 @@ func TestTheNodeEndsWhileConnectionsWaitForAPlace(t *testing.T) {
 	dialWire(t, address).send(getLivez) // and the cleanup of tight requires an end without an error
 }
 
+func TestWhoWaitsForAPlaceIsLetGoWhenTheListenerIsClosed(t *testing.T) {
+	t.Parallel()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCrowd(l, 1)
+	first, second := dialWire(t, l.Addr().String()), dialWire(t, l.Addr().String())
+	defer func() { _, _ = first.Close(), second.Close() }()
+	stays, err := c.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stays.Close() }()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Accept()
+		ended <- err
+	}()
+	eventually(t, "the second waits", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.wants
+	})
+	_ = c.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits for the first to leave")
+	}
+}
+
 func TestOnlySoManyClientsOfEvents(t *testing.T) {
 	t.Parallel()
 	s, address := tight(t, func(*limits) {})
