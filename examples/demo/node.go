@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 )
 
 // node is a lethe-node as its HTTP callers see it.
@@ -57,21 +56,7 @@ func (n *node) invalidate(ctx context.Context, name string) (string, error) {
 
 // ready waits for the lease.
 func (n *node) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	for {
-		err := n.call(ctx, http.MethodGet, "/readyz?lease=1", nil, nil, nil)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-n.ended:
-			return fmt.Errorf("%s ended: %w", n.name, n.failure())
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", n.name, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return n.await(ctx, func(ctx context.Context) error { return n.call(ctx, http.MethodGet, "/readyz?lease=1", nil, nil, nil) })
 }
 
 func (n *node) call(ctx context.Context, method, path string, header http.Header, body, answer any) error {
@@ -89,20 +74,26 @@ func (n *node) call(ctx context.Context, method, path string, header http.Header
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	res, err := n.client.Do(req)
+	got, _, err := do(n.client, req)
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.name, err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	got, err := io.ReadAll(res.Body)
-	if err != nil {
-		return fmt.Errorf("%s: %w", n.name, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s %s: %s: %s", n.name, method, path, res.Status, bytes.TrimSpace(got))
 	}
 	if answer == nil {
 		return nil
 	}
 	return json.Unmarshal(got, answer)
+}
+
+// do sends a request; an answer other than 200 is an error with what it says.
+func do(client *http.Client, req *http.Request) ([]byte, http.Header, error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.RequestURI(), res.Status, bytes.TrimSpace(text))
+	}
+	return text, res.Header, err
 }

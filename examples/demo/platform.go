@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,21 +40,10 @@ func (f *fleet) launchServices(ctx context.Context) error {
 }
 
 func (s *service) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	for {
+	return s.await(ctx, func(ctx context.Context) error {
 		_, _, err := s.read(ctx, "/readyz", "")
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-s.ended:
-			return fmt.Errorf("%s ended: %w", s.name, s.failure())
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", s.name, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+		return err
+	})
 }
 
 // read asks for a view, as of a token where there is one.
@@ -73,19 +60,6 @@ func (s *service) read(ctx context.Context, path, token string) (body, cache str
 		return "", "", fmt.Errorf("%s: %w", s.name, err)
 	}
 	return string(text), header.Get("Lethe-Cache"), nil
-}
-
-func do(client *http.Client, req *http.Request) ([]byte, http.Header, error) {
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, res.Status, bytes.TrimSpace(text))
-	}
-	return text, res.Header, err
 }
 
 // applied is what a node answers to manifests.

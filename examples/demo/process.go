@@ -90,6 +90,25 @@ func (p *process) lines() []string {
 	return append([]string(nil), p.tail...)
 }
 
+// await asks until the process is ready, or has ended.
+func (p *process) await(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("%s ended: %w", p.name, p.failure())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w", p.name, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 func (p *process) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

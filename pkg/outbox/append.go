@@ -31,7 +31,7 @@ type Tx interface {
 // No targets: an empty Ticket, nothing is written. A target that can't be published, or more of them than 1,024 events hold: an
 // error that wraps event.ErrInvalid and names it, and nothing is written. Any other error is the database's; roll back then.
 func Append(ctx context.Context, tx Tx, targets ...event.Target) (Ticket, error) {
-	events, err := announce(ctx, targets)
+	events, err := announce(targets)
 	if err != nil {
 		return "", err
 	}
@@ -40,7 +40,7 @@ func Append(ctx context.Context, tx Tx, targets ...event.Target) (Ticket, error)
 
 // AppendPgx is Append for a transaction of pgx itself.
 func AppendPgx(ctx context.Context, tx pgx.Tx, targets ...event.Target) (Ticket, error) {
-	events, err := announce(ctx, targets)
+	events, err := announce(targets)
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +60,7 @@ func AppendEvents(ctx context.Context, tx Tx, events ...event.Event) (Ticket, er
 }
 
 // announce makes one event a subject, several where one can't hold all.
-func announce(_ context.Context, targets []event.Target) ([]event.Event, error) {
+func announce(targets []event.Target) ([]event.Event, error) {
 	groups, err := event.Group(targets...)
 	if err != nil {
 		return nil, err

@@ -38,19 +38,31 @@ func kills(t *testing.T) int {
 	return n
 }
 
+// shop is a database for processes that are killed, and the driver that they open it with.
+type shop struct {
+	engine
+	driver string
+}
+
+func killable() []shop { return []shop{{engines()[0], "sqlite"}, {engines()[1], "pgx"}} }
+
+// stocked is a fresh database with products that no one has changed, and a table of their changes.
+func (s shop) stocked(t *testing.T) (dsn string, db *sql.DB) {
+	t.Helper()
+	dsn, db = s.fresh(t)
+	run(t, db, "CREATE TABLE changes (sku TEXT NOT NULL, change INTEGER NOT NULL, tag TEXT NOT NULL)")
+	for sku := range products {
+		run(t, db, "INSERT INTO products (sku, changes) VALUES ($1, 0)", fmt.Sprint(sku))
+	}
+	return dsn, db
+}
+
 func TestKilledAtAnyStepNothingIsLostNothingInventedAndTheOrderIsKept(t *testing.T) {
 	t.Parallel()
-	for _, e := range []struct {
-		engine
-		driver string
-	}{{engines()[0], "sqlite"}, {engines()[1], "pgx"}} {
+	for _, e := range killable() {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			dsn, db := e.fresh(t)
-			run(t, db, "CREATE TABLE changes (sku TEXT NOT NULL, change INTEGER NOT NULL, tag TEXT NOT NULL)")
-			for sku := range products {
-				run(t, db, "INSERT INTO products (sku, changes) VALUES ($1, 0)", fmt.Sprint(sku))
-			}
+			dsn, db := e.stocked(t)
 			srv, err := embedded.Start(t.Context(), embedded.Config{StateDir: t.TempDir(), Listen: "127.0.0.1:0"})
 			if err != nil {
 				t.Fatal(err)
@@ -157,17 +169,10 @@ func judge(t *testing.T, db *sql.DB, nc *nats.Conn) int {
 
 func TestAProcessKilledOnAnotherBusIsWaitedForAndThenEverythingIsAnnouncedFirst(t *testing.T) {
 	t.Parallel()
-	for _, e := range []struct {
-		engine
-		driver string
-	}{{engines()[0], "sqlite"}, {engines()[1], "pgx"}} {
+	for _, e := range killable() {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			dsn, db := e.fresh(t)
-			run(t, db, "CREATE TABLE changes (sku TEXT NOT NULL, change INTEGER NOT NULL, tag TEXT NOT NULL)")
-			for sku := range products {
-				run(t, db, "INSERT INTO products (sku, changes) VALUES ($1, 0)", fmt.Sprint(sku))
-			}
+			dsn, db := e.stocked(t)
 			if err := dies(t, plan{Driver: e.driver, DSN: dsn, NATS: serverOnTCP(t).URL(), Point: "settled", After: 3}); err != nil {
 				t.Fatal(err)
 			}

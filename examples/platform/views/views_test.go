@@ -86,24 +86,22 @@ func (c *copies) apply(by int, document string) []manifest.Action {
 }
 
 // came reads a chatbot on every copy and requires that it came as it should.
-func (c *copies) came(name string, want lethe.Outcome) (got []views.Chatbot) {
+func (c *copies) came(name string, want lethe.Outcome) []views.Chatbot {
 	c.t.Helper()
-	for i, v := range c.views {
-		r, err := v.Chatbot.Lookup(c.t.Context(), "acme", name)
-		if err != nil || r.Cache != want {
-			c.t.Fatalf("%s on copy %d: %s, %v; want a %s", name, i, r.Cache, err, want)
-		}
-		got = append(got, r.Value)
-	}
-	return got
+	return came(c, name, want, func(v *views.Views) *lethe.Func2[string, string, views.Chatbot] { return v.Chatbot })
 }
 
-func (c *copies) account(name string, want lethe.Outcome) (got []views.Account) {
+func (c *copies) account(name string, want lethe.Outcome) []views.Account {
+	c.t.Helper()
+	return came(c, name, want, func(v *views.Views) *lethe.Func2[string, string, views.Account] { return v.Account })
+}
+
+func came[V any](c *copies, name string, want lethe.Outcome, view func(*views.Views) *lethe.Func2[string, string, V]) (got []V) {
 	c.t.Helper()
 	for i, v := range c.views {
-		r, err := v.Account.Lookup(c.t.Context(), "acme", name)
+		r, err := view(v).Lookup(c.t.Context(), "acme", name)
 		if err != nil || r.Cache != want {
-			c.t.Fatalf("account %s on copy %d: %s, %v; want a %s", name, i, r.Cache, err, want)
+			c.t.Fatalf("%s on copy %d: %s, %v; want a %s", name, i, r.Cache, err, want)
 		}
 		got = append(got, r.Value)
 	}
