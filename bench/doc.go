@@ -1,10 +1,10 @@
-// Command bench measures how long an invalidation takes from its publisher to every node of a fleet, beside a plain core NATS
-// publish and subscribe of a message of the same size, between processes and in one interleaved run.
+// Command bench measures Lethe beside its peers, in rounds that alternate, and writes raw data, tables and charts.
 //
-//	go run . [-nodes 1,10,100] [-rounds 5] [-events 200]
+//	go run . [-quick] [-only REGEXP] [-rounds N] [-to DIR] [-list]
+//	go run . -manifests sqlite,postgres://…
+//	go run . -cached 1000000
 //
-// Four sorts of processes run on this machine: this one, which publishes; a NATS server; and for each fleet size one to four that
-// hold the nodes. A sample is the time from the call that publishes to the moment the last node has it (its receiver was called,
-// or its subscription's callback), by the machine's one wall clock. Rounds of the two kinds alternate; the table has the medians
-// of the rounds' p50 and p99.
+// raw.txt has every sample in the format of Go's benchmarks, so that benchstat compares two runs; results.md has the tables;
+// a chart of each question stands beside it. What every figure means, also where a peer is faster, stands in
+// docs/performance.md. It needs a redis-server on the PATH, or LETHE_BENCH_REDIS=host:port.
 package main

@@ -2,24 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"strconv"
+	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
+	"time"
+
+	"github.com/lethe-cache/lethe/bench/brokers"
+	"github.com/lethe-cache/lethe/bench/internal/suite"
+	"github.com/lethe-cache/lethe/bench/local"
+	"github.com/lethe-cache/lethe/bench/scale"
+	"github.com/lethe-cache/lethe/bench/wire"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	switch {
-	case len(os.Args) > 1 && os.Args[1] == "serve":
-		err = serve(ctx)
-	case len(os.Args) > 1 && os.Args[1] == "hold":
-		err = hold(ctx, os.Args[2], os.Args[3], os.Args[4])
-	default:
+	if len(os.Args) > 2 && os.Args[1] == "child" {
+		err = runChild(ctx, os.Args[2], os.Args[3:])
+	} else {
 		err = run(ctx)
 	}
 	if err != nil {
@@ -28,34 +36,115 @@ func main() {
 	}
 }
 
+// runChild runs a part of a measurement that has to be a process of its own.
+func runChild(ctx context.Context, name string, args []string) error {
+	for _, known := range []map[string]func(context.Context, []string) error{wire.Children(), scale.Children(), brokers.Children()} {
+		if fn := known[name]; fn != nil {
+			return fn(ctx, args)
+		}
+	}
+	return fmt.Errorf("no such child: %q", name)
+}
+
+type options struct {
+	quick    bool
+	rounds   int
+	only, to string
+}
+
 func run(ctx context.Context) error {
-	sizes := flag.String("nodes", "1,10,100", "sizes of the fleet")
-	rounds := flag.Int("rounds", 5, "rounds of each kind")
-	events := flag.Int("events", 200, "events a round")
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "fewer cases, shorter rounds: under two minutes")
+	flag.IntVar(&o.rounds, "rounds", 0, "rounds of each contender; 0 = 7, or 3 with -quick")
+	flag.StringVar(&o.only, "only", ".", "questions to ask, a regular expression of their names")
+	flag.StringVar(&o.to, "to", "results", "folder of raw data, tables and charts")
+	list := flag.Bool("list", false, "list the questions")
 	databases := flag.String("manifests", "", "measure brokers instead, on these: sqlite, or postgres://…")
+	events := flag.Int("events", 200, "events a round, of -manifests")
 	memory := flag.Int("cached", 0, "measure the memory of so many cached manifests instead")
 	flag.Parse()
-	if *memory > 0 {
-		return cached(ctx, *memory)
+	if o.rounds == 0 {
+		o.rounds = 7
+		if o.quick {
+			o.rounds = 3
+		}
 	}
-	if *databases != "" {
+	switch {
+	case *memory > 0:
+		return brokers.Cached(ctx, *memory)
+	case *databases != "":
 		for _, dsn := range strings.Split(*databases, ",") {
-			if err := manifests(ctx, strings.TrimSpace(dsn), 3, *events); err != nil {
+			if err := brokers.Manifests(ctx, strings.TrimSpace(dsn), 3, *events); err != nil {
 				return fmt.Errorf("%s: %w", strings.SplitN(dsn, ":", 2)[0], err)
 			}
 		}
 		return nil
 	}
-	fmt.Println("| nodes | core NATS p50 / p99 µs | Lethe p50 / p99 µs | ratio of p50 |")
-	fmt.Println("|---|---|---|---|")
-	for _, s := range strings.Split(*sizes, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(s))
-		if err != nil || n < 1 {
-			return fmt.Errorf("-nodes: %q is not a size", s)
-		}
-		if err := compare(ctx, n, *rounds, *events); err != nil {
-			return fmt.Errorf("%d nodes: %w", n, err)
+	var questions []suite.Question
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	for _, qs := range [][]suite.Question{local.Questions(), wire.Questions(), scale.Questions()} {
+		for _, q := range qs {
+			if only.MatchString(q.ID) {
+				questions = append(questions, q)
+			}
 		}
 	}
-	return nil
+	if *list {
+		for _, q := range questions {
+			fmt.Printf("%-20s %s\n", q.ID, q.Title)
+		}
+		return nil
+	}
+	return ask(ctx, o, questions)
+}
+
+// ask puts the questions and writes what was found: raw.txt as it comes, results.md and a chart each when they are done.
+func ask(ctx context.Context, o options, questions []suite.Question) (err error) {
+	if err := os.MkdirAll(o.to, 0o755); err != nil {
+		return err
+	}
+	redis, stop, err := startRedis(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	raw, err := os.Create(filepath.Join(o.to, "raw.txt"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, raw.Close()) }()
+	tables, err := os.Create(filepath.Join(o.to, "results.md"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tables.Close()) }()
+	fmt.Fprintf(raw, "goos: %s\ngoarch: %s\n", runtime.GOOS, runtime.GOARCH)
+	out := io.MultiWriter(os.Stdout, tables)
+	fmt.Fprintf(out, "# Results\n\n%s, %s/%s, %d processors, %s; %d rounds.\n\n", time.Now().UTC().Format(time.DateOnly),
+		runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), o.rounds)
+	var failed error
+	for _, q := range questions {
+		begin := time.Now()
+		results, err := suite.Run(ctx, q, o.quick, o.rounds, redis, raw)
+		if err != nil {
+			if failed = errors.Join(failed, err); ctx.Err() != nil {
+				return failed
+			}
+			fmt.Fprintf(out, "### %s\n\nnot measured: %v\n\n", q.Title, err)
+			continue
+		}
+		if len(results) == 0 {
+			continue // nothing of it belongs into a quick run
+		}
+		suite.Report(out, q, results)
+		fmt.Fprintf(out, "![%s](%s.svg)\n\n", q.Title, q.ID)
+		if err := suite.Chart(filepath.Join(o.to, q.ID+".svg"), q, results); err != nil {
+			failed = errors.Join(failed, err)
+		}
+		fmt.Fprintf(os.Stderr, "%s: %.0f s\n", q.ID, time.Since(begin).Seconds())
+	}
+	return failed
 }

@@ -1,4 +1,4 @@
-package main
+package brokers
 
 import (
 	"bufio"
@@ -12,14 +12,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-const plainSubject = "bench.plain"
+// pause between two events: what is measured is latency, not throughput.
+const pause = 5 * time.Millisecond
+
+// heard is a receiver's report.
+type heard struct {
+	kind, id string
+	at       int64
+}
 
 // child is a process of this program; it ends when its standard input closes.
 type child struct {
@@ -29,7 +34,7 @@ type child struct {
 }
 
 func start(ctx context.Context, args ...string) (*child, string, error) {
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"child"}, args...)...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -68,7 +73,7 @@ func (c *child) stop() {
 }
 
 // serve is the NATS server's process.
-func serve(ctx context.Context) error {
+func serve(ctx context.Context, _ []string) error {
 	srv, err := embedded.Start(ctx, embedded.Config{Listen: "127.0.0.1:0"})
 	if err != nil {
 		return err
@@ -79,12 +84,14 @@ func serve(ctx context.Context) error {
 	return err
 }
 
-// hold is a process with count nodes of the fleet and as many plain subscriptions. Each reports what it heard, and when.
-func hold(ctx context.Context, url, count, fleet string) error {
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
+// Children are the processes of these measurements.
+func Children() map[string]func(context.Context, []string) error {
+	return map[string]func(context.Context, []string) error{"brokers-serve": serve, "brokers-hold": hold}
+}
+
+// hold is a process with one node of the fleet, which reports what it heard, and when.
+func hold(ctx context.Context, args []string) error {
+	url, fleet := args[0], args[1]
 	var mu sync.Mutex // guards out
 	out := bufio.NewWriter(os.Stdout)
 	report := func(kind, id string) {
@@ -94,36 +101,23 @@ func hold(ctx context.Context, url, count, fleet string) error {
 		fmt.Fprintln(out, kind, id, at)
 		_ = out.Flush()
 	}
-	for range n {
-		node, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet})
-		if err != nil {
-			return err
+	node, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet})
+	if err != nil {
+		return err
+	}
+	defer node.Close()
+	lethe.Memoize(node, "bench.f", func(context.Context, string) (string, error) { return "", nil })
+	err = node.Receive("bench", func(_ context.Context, e event.Event) error {
+		if e.Reason != "" && (e.Type == event.TypeInvalidated || e.Type == event.TypeManifestApplied) {
+			report("L", e.Reason)
 		}
-		defer node.Close()
-		lethe.Memoize(node, "bench.f", func(context.Context, string) (string, error) { return "", nil })
-		err = node.Receive("bench", func(_ context.Context, e event.Event) error {
-			if e.Reason != "" && (e.Type == event.TypeInvalidated || e.Type == event.TypeManifestApplied) {
-				report("L", e.Reason)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		nc, err := nats.Connect(url)
-		if err != nil {
-			return err
-		}
-		defer nc.Close()
-		if _, err := nc.Subscribe(plainSubject, func(m *nats.Msg) { report("N", strings.TrimRight(string(m.Data), " ")) }); err != nil {
-			return err
-		}
-		if err := nc.Flush(); err != nil {
-			return err
-		}
-		if err := node.Ready(ctx); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := node.Ready(ctx); err != nil {
+		return err
 	}
 	fmt.Println("ready")
 	_, err = io.Copy(io.Discard, os.Stdin)

@@ -1,4 +1,4 @@
-package main
+package brokers
 
 import (
 	"context"
@@ -35,9 +35,9 @@ func (c *committed) Forget(targets ...event.Target) {
 	c.Node.Forget(targets...)
 }
 
-// manifests measures brokers: how many applies a second a store takes, and how long after a commit the last of nodes, each in
+// Manifests measures brokers: how many applies a second a store takes, and how long after a commit the last of nodes, each in
 // a process of its own, has applied its event.
-func manifests(ctx context.Context, dsn string, nodes, events int) error {
+func Manifests(ctx context.Context, dsn string, nodes, events int) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	if dsn == "sqlite" {
@@ -48,14 +48,14 @@ func manifests(ctx context.Context, dsn string, nodes, events int) error {
 		defer os.RemoveAll(dir)
 		dsn = "sqlite:" + filepath.Join(dir, "lethe.db")
 	}
-	server, url, err := start(ctx, "serve")
+	server, url, err := start(ctx, "brokers-serve")
 	if err != nil {
 		return err
 	}
 	defer server.stop()
 	all := make(chan heard, 1<<16)
 	for range nodes {
-		c, _, err := start(ctx, "hold", url, "1", "bench")
+		c, _, err := start(ctx, "brokers-hold", url, "bench")
 		if err != nil {
 			return err
 		}

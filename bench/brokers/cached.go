@@ -1,4 +1,4 @@
-package main
+package brokers
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
-// cached measures the memory of n manifests, each read through a memoized function as lethe-node's manifest.get does it.
-func cached(ctx context.Context, n int) error {
+// Cached measures the memory of n manifests, each read through a memoized function as lethe-node's manifest.get does it.
+func Cached(ctx context.Context, n int) error {
 	dir, err := os.MkdirTemp("", "lethe-bench-")
 	if err != nil {
 		return err
