@@ -143,7 +143,7 @@ func (b *Bus) info(ctx context.Context, ensure bool, seen uint64) (cursor.Info, 
 
 func ensureStream(ctx context.Context, b *Bus, seen uint64) (StreamInfo, error) {
 	o := EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen, Consumer: b.cfg.Consumer, deaf: b.cfg.PublishOnly}
-	return ensure(ctx, b.nc, b.cfg.Fleet, o, b.perms.request)
+	return ensure(ctx, b.nc, b.cfg.Fleet, o, b.request)
 }
 
 // tickMessage is what keeps the stream from falling silent. The id that all nodes share in a second is thrift: the server
@@ -163,7 +163,7 @@ func (b *Bus) tickMessage(a cursor.Action) (m event.Message, msgID string) {
 }
 
 func (b *Bus) tick(ctx context.Context, id uint64, m event.Message, msgID string, t cursor.Ticket) {
-	ack, err := b.send(ctx, m, msgID)
+	ack, err := b.send(ctx, m, msgID, tickFor)
 	if err != nil {
 		b.why.set(areaTick, tickError(err))
 	} else {

@@ -13,19 +13,48 @@ import (
 // roundMost bounds how many arrivals are handled before the position is shown and others get their turn.
 const roundMost = 64
 
-func (b *Bus) arrivals(a Arrival) {
-	for n := 1; ; n++ {
-		b.queue.took(a)
-		b.arrived(a)
-		if n == roundMost {
-			break
-		}
+// deliver is what the Feed calls. It deals with the arrival at once if nobody else has the turn, and goes away if somebody has:
+// an event is applied on the goroutine that brought it, without a detour, and the client's callback never waits.
+//
+//  1. The arrival is put into the queue.
+//  2. Who can take the turn, deals with what is in the queue.
+//  3. Who can't, wakes the loop: the one that has the turn may have looked into the queue before (1).
+func (b *Bus) deliver(a Arrival) {
+	b.queue.put(a)
+	if !b.turn.TryLock() {
+		b.queue.poke()
+		return
+	}
+	defer b.turn.Unlock()
+	l := &b.loop
+	if l.closed {
+		return
+	}
+	if l.unshown++; a.More && l.unshown < roundMost {
+		b.check()
+		b.arrivals() // it is shown with the one that waits behind it
+		return
+	}
+	b.step(b.arrivals)
+	if due := l.follower.Due(); due != 0 && due < l.armed {
+		b.queue.poke() // the loop sleeps longer than it may
+	}
+}
+
+// arrivals deals with what is in the queue.
+func (b *Bus) arrivals() {
+	for range roundMost {
 		select {
-		case a = <-b.queue.ch:
+		case a := <-b.queue.ch:
+			b.queue.took(a)
+			b.arrived(a)
 			continue
 		default:
 		}
 		break
+	}
+	if !b.queue.empty() {
+		b.queue.poke()
 	}
 	if b.queue.overflowed() {
 		b.counts.overflows.Add(1)

@@ -28,6 +28,7 @@ type Bus struct {
 	board   board
 	why     reasons
 	perms   permissions
+	answers answers
 	echoes  echoes
 	counts  counts
 	commits commits
@@ -41,11 +42,15 @@ type Bus struct {
 	doubts  chan struct{} // of a PublishOnly bus: whether the stream is still the one it knows
 	horizon horizon
 
-	loop loop // of the loop alone
+	turn sync.Mutex // guards loop, and orders the calls of the Handler
+	loop loop
 }
 
-// loop is what only the loop's goroutine touches.
+// loop is what is dealt with in turns: by the loop's goroutine, and by those that bring arrivals.
 type loop struct {
+	closed   bool  // nothing that arrives is dealt with any more
+	unshown  int   // arrivals since the position was shown
+	armed    int64 // when the loop wakes up by itself
 	follower *cursor.Follower
 	online   context.Context //nolint:containedctx // the life of the connection
 	offline  context.CancelFunc
@@ -80,6 +85,7 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 	}
 	b.perms.forbidden = b.forbidden
 	b.perms.listen(cfg.Conn, b.denied)
+	b.answers.nc, b.answers.refuse = cfg.Conn, &b.perms
 	if !cfg.PublishOnly {
 		if err := b.subscribe(); err != nil {
 			b.perms.close()
@@ -98,12 +104,12 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 func (b *Bus) subscribe() error {
 	b.feed = newRepublished(&b.cfg)
 	if b.cfg.Consumer {
-		b.feed = newConsumed(&b.cfg, b.perms.request, b.told)
+		b.feed = newConsumed(&b.cfg, b.request, b.told)
 	}
 	if b.cfg.Feed != nil {
 		b.feed = b.cfg.Feed(b.feed)
 	}
-	if err := b.feed.Start(b.queue.put); err != nil {
+	if err := b.feed.Start(b.deliver); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil
@@ -124,11 +130,15 @@ func (b *Bus) denied(subject string, err error) {
 func (b *Bus) Close() error {
 	b.closeCommits()
 	b.end()
+	b.turn.Lock()
+	b.loop.closed = true // nothing begins behind the Wait
+	b.turn.Unlock()
 	b.pump()
 	b.wg.Wait()
 	if b.feed != nil {
 		b.feed.Stop()
 	}
+	b.answers.close()
 	b.perms.close() // last: a refusal while the feed is stopped is heard at once
 	return nil
 }
@@ -136,11 +146,13 @@ func (b *Bus) Close() error {
 // beatEvery is how often the clocks are compared.
 const beatEvery = 100 * time.Millisecond
 
-// run is the loop: the only goroutine that touches the Follower and calls the Handler.
+// run is the loop: it does what is not done by those who bring arrivals.
 func (b *Bus) run(status <-chan nats.Status) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer func() {
+		b.turn.Lock()
+		defer b.turn.Unlock()
 		if b.loop.offline != nil {
 			b.loop.offline()
 		}
@@ -150,26 +162,32 @@ func (b *Bus) run(status <-chan nats.Status) {
 		case <-b.life.Done():
 			return
 		case <-status:
-			b.step(b.connection)
+			b.take(timer, b.connection)
 		case report := <-b.reports:
-			b.step(func() { report(b.cfg.Now()) })
+			b.take(timer, func() { report(b.cfg.Now()) })
 		case <-b.wants:
-			b.step(func() { b.do(b.loop.follower.Want(b.cfg.Now())) })
-		case a := <-b.queue.ch:
-			b.step(func() { b.arrivals(a) })
+			b.take(timer, func() { b.do(b.loop.follower.Want(b.cfg.Now())) })
+		case <-b.queue.wake:
+			b.take(timer, b.arrivals)
 		case <-timer.C:
-			b.step(b.connection)
+			b.take(timer, b.connection)
 		}
-		b.rearm(timer)
 	}
 }
 
-// step does one thing. The clocks are compared before it: what arrives after a pause must not be taken for fresh.
+// take is a turn of the loop's.
+func (b *Bus) take(timer *time.Timer, do func()) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	b.step(do)
+	b.rearm(timer)
+}
+
+// step does one thing and shows what has become of it.
 func (b *Bus) step(do func()) {
-	if b.cfg.Now()-b.loop.beaten >= int64(beatEvery) {
-		b.beat()
-	}
+	b.check()
 	do()
+	b.loop.unshown = 0
 	if !b.cfg.PublishOnly {
 		v := b.loop.follower.View()
 		b.board.show(v)
@@ -185,6 +203,13 @@ func (b *Bus) passed(v cursor.View) {
 	}
 }
 
+// check compares the clocks before anything is done: what arrives after a pause must not be taken for fresh.
+func (b *Bus) check() {
+	if b.cfg.Now()-b.loop.beaten >= int64(beatEvery) {
+		b.beat()
+	}
+}
+
 func (b *Bus) beat() {
 	now, wall := b.cfg.Now(), time.Now()
 	b.loop.beaten = now
@@ -195,10 +220,12 @@ func (b *Bus) beat() {
 
 // rearm sets the timer to what is due next.
 func (b *Bus) rearm(timer *time.Timer) {
+	now := b.cfg.Now()
 	wait := beatEvery
 	if due := b.loop.follower.Due(); due != 0 {
-		wait = min(wait, max(time.Duration(due-b.cfg.Now()), 0))
+		wait = min(wait, max(time.Duration(due-now), 0))
 	}
+	b.loop.armed = now + int64(wait)
 	timer.Reset(wait)
 }
 

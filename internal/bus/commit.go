@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lethe-cache/lethe/internal/commit"
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -67,10 +68,7 @@ func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Tok
 	var v voice
 	v.actorType, v.actorID = event.ActorFrom(ctx)
 	v.reason = event.ReasonFrom(ctx)
-	trace := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, trace)
-
-	joined, err := b.join(groups, v, trace)
+	joined, err := b.join(groups, v, traceOf(ctx))
 	if err != nil {
 		return event.Token{}, err
 	}
@@ -95,8 +93,18 @@ func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Tok
 	return token, err
 }
 
+// traceOf is what the trace of ctx, if it has one, says to those who apply the event.
+func traceOf(ctx context.Context) map[string]string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return nil
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier
+}
+
 // join puts all groups, each of one subject, into batches that are not sent yet, or none of them.
-func (b *Bus) join(groups [][]event.Target, v voice, trace map[string]string) ([]*batch, error) {
+func (b *Bus) join(groups [][]event.Target, v voice, traced map[string]string) ([]*batch, error) {
 	c := &b.commits
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +118,7 @@ func (b *Bus) join(groups [][]event.Target, v voice, trace map[string]string) ([
 		joined = append(joined, more...)
 		for _, at := range more {
 			if at.Data == nil {
-				at.Data = &sending{trace: trace, done: make(chan struct{})}
+				at.Data = &sending{trace: traced, done: make(chan struct{})}
 			}
 		}
 		if err != nil {

@@ -10,13 +10,15 @@
 //	token, err := b.Invalidate(ctx, []event.Target{event.Tag("user:42")}) // the node has fenced it before
 //	err = other.Wait(ctx, token)
 //
-// One goroutine, the loop, owns the cursor.Follower and calls the Handler. An event is applied when it arrives and accounted
-// for afterwards, so whatever Wait, Reached, Position and the lease say was applied before they said it. What takes time
-// (asking, fetching, ticking, publishing) runs beside the loop and reports to it.
+// Whoever has the turn owns the cursor.Follower and calls the Handler: the goroutine that brings an arrival, if nobody else has
+// it, else the loop. An event is applied when it arrives and accounted for afterwards, so whatever Wait, Reached, Position and
+// the lease say was applied before they said it. What takes time (asking, fetching, ticking, publishing) runs beside the loop
+// and reports to it. When an arrival came is not taken from when its turn came (moments).
 //
 // Bounds, and what happens at them:
 //
-//   - arrivals waiting for the loop: 8,192 and 32 MiB; at the bound the queue is dropped, which is a hole, and fetched
+//   - arrivals waiting while somebody else has the turn: 8,192 and 32 MiB; at the bound the queue is dropped, which is a hole, and
+//     fetched; behind a callback that is at work the client itself holds 524,288 and 64 MiB, and what it drops is a hole as well
 //   - one fetch: 512 messages, 8 MiB; the next one goes on behind it
 //   - messages held beyond a hole, the backlog, remembered timestamps: see package cursor
 //   - goroutines: the loop; one each to ping, ask, fetch and tick; 64 subjects published to at a time, the others wait; 16 a

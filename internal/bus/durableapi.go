@@ -18,7 +18,7 @@ var errNoConsumer = errors.New("there is no such consumer")
 
 // call asks JetStream's API and reads its answer into reply.
 func (b *Bus) call(ctx context.Context, what string, body, reply any) error {
-	return callBy(ctx, b.nc, b.perms.request, what, body, reply)
+	return callBy(ctx, b.nc, b.request, what, body, reply)
 }
 
 func callBy(ctx context.Context, nc *nats.Conn, ask requester, what string, body, reply any) error {

@@ -103,7 +103,7 @@ func (d *Durable) finish(ctx context.Context, h *Handed) error {
 
 // acked waits until the server knows.
 func (d *Durable) acked(ctx context.Context, h *Handed) error {
-	if _, err := d.b.perms.request(ctx, d.b.nc, &nats.Msg{Subject: h.msg.Reply, Data: []byte("+ACK")}); err != nil {
+	if _, err := d.b.request(ctx, d.b.nc, &nats.Msg{Subject: h.msg.Reply, Data: []byte("+ACK")}); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
 	return nil

@@ -54,7 +54,7 @@ func (d *Durable) store(ctx context.Context, subject, id string, header nats.Hea
 	if len(data) == 0 {
 		data = []byte("{}") // a body that is empty is none of an event, and reads as one of the server's own messages
 	}
-	answer, err := d.b.perms.request(ctx, d.b.nc, &nats.Msg{Subject: subject, Header: header, Data: data})
+	answer, err := d.b.request(ctx, d.b.nc, &nats.Msg{Subject: subject, Header: header, Data: data})
 	if err != nil {
 		return err
 	}

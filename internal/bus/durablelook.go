@@ -186,10 +186,10 @@ func (d *Durable) ensureDead(ctx context.Context, s StreamInfo) error {
 	}
 	fleet := d.b.cfg.Fleet
 	if d.b.cfg.External {
-		if _, err := inspectDead(ctx, d.b.nc, fleet, d.b.perms.request); err != nil {
+		if _, err := inspectDead(ctx, d.b.nc, fleet, d.b.request); err != nil {
 			return err
 		}
-	} else if err := ensureDead(ctx, d.b.nc, fleet, s.Config, d.b.perms.request); err != nil {
+	} else if err := ensureDead(ctx, d.b.nc, fleet, s.Config, d.b.request); err != nil {
 		return err
 	}
 	err := d.make(ctx, p.stream, "", jetstream.ConsumerConfig{

@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -137,6 +138,13 @@ func aFullQueueIsAHoleAndNotAReset(t *testing.T, w way) {
 	good, bad, f := w.faultyPair(t)
 	stop := make(chan struct{})
 	bad.mu.Lock() // its Handler hangs
+	token := invalidate(t, good, "a:1")
+	for begun := time.Now(); bad.hanging.Load() == 0; runtime.Gosched() { // with the turn in its hand
+		if time.Since(begun) > patience {
+			bad.mu.Unlock()
+			t.Fatal("nothing arrived")
+		}
+	}
 	go func() {
 		defer close(stop)
 		filler := bus.Arrival{Subject: "lethe.v1.live.other.x", Data: make([]byte, 4096)}
@@ -144,12 +152,11 @@ func aFullQueueIsAHoleAndNotAReset(t *testing.T, w way) {
 			f.deliver(filler)
 		}
 	}()
-	token := invalidate(t, good, "a:1")
 	select {
 	case <-stop:
 	case <-time.After(patience):
 		bad.mu.Unlock()
-		t.Fatal("the feed's callback blocks")
+		t.Fatal("what arrives waits for what is dealt with")
 	}
 	for i := range 20 {
 		token = invalidate(t, good, tag(i))

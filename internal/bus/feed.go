@@ -13,7 +13,8 @@ import (
 // Feed brings what the fleet's stream stores, as it stores it: at most once, in any order. It is the seam for faults: what a
 // wrapper drops, repeats, reorders or delays has to heal.
 type Feed interface {
-	// Start begins to deliver. deliver never blocks and may be called from several goroutines.
+	// Start begins to deliver. deliver does not wait for anything and may be called from several goroutines; what it finds to do
+	// it does, so that At has to be taken before it for what waits behind it as well.
 	Start(deliver func(Arrival)) error
 	// Arm makes the Feed hear on the present connection: what is stored after the round trip that follows it will be
 	// delivered, unless it is lost. It is called before each Ping of the cursor; an error is why the Feed is deaf.
@@ -31,9 +32,10 @@ type Arrival struct {
 	Subject string
 	Header  nats.Header
 	Data    []byte
-	At      int64  // when it arrived, on the node's clock
+	At      int64  // when it arrived, on the node's clock; never later than it did
 	Conn    uint64 // which connection, counted up with each reconnect
 	Number  uint64 // of arrival, counted up
+	More    bool   // another one waits to be delivered: what is to be done once for many can be put off
 }
 
 // republished is the Feed of what the server republishes: one plain subscription, which costs the server no consumer.
@@ -53,13 +55,15 @@ func newRepublished(cfg *Config) *republished {
 }
 
 func (r *republished) Start(deliver func(Arrival)) error {
+	came := moments{now: r.now}
 	sub, err := r.nc.Subscribe(r.subject, func(m *nats.Msg) {
-		at, conn := r.now(), connNumber(r.nc)
+		at, conn := came.begin(), connNumber(r.nc)
 		s := ReadStamp(m.Header)
 		deliver(Arrival{
 			Stamp: s, Foreign: s.Stream != "" && s.Stream != r.stream, Subject: m.Subject, Header: m.Header, Data: m.Data,
-			At: at, Conn: conn, Number: r.number.Add(1),
+			At: at, Conn: conn, Number: r.number.Add(1), More: came.more(m.Sub),
 		})
+		came.end(m.Sub)
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", r.subject, err)

@@ -69,7 +69,7 @@ func (c *consumed) Arm(ctx context.Context) error {
 		_ = c.nc.Publish(c.api("DELETE", old), nil) // else the server removes it after a while
 	}
 	c.mu.Lock()
-	in := &inbox{name: newConsumerName(), conn: connNumber(c.nc), base: c.base}
+	in := &inbox{name: newConsumerName(), conn: connNumber(c.nc), base: c.base, came: moments{now: c.now}}
 	c.mu.Unlock()
 	sub, err := c.nc.Subscribe(c.nc.NewInbox(), func(m *nats.Msg) { c.hear(in, m) })
 	if err != nil {

@@ -14,6 +14,7 @@ type inbox struct {
 	base   uint64        // arrivals in the inboxes before it
 	number atomic.Uint64 // arrivals in it, the server's notices among them
 	heard  atomic.Int64  // when the consumer was last heard
+	came   moments       // of the callback alone
 	sub    *nats.Subscription
 }
 
@@ -23,9 +24,10 @@ const flowPrefix = "$JS.FC."
 
 // hear is the client's callback.
 func (c *consumed) hear(in *inbox, m *nats.Msg) {
+	defer in.came.end(m.Sub)
 	a := Arrival{
 		Subject: m.Subject, Header: m.Header, Data: m.Data,
-		At: c.now(), Conn: in.conn, Number: in.base + in.number.Add(1), // first: Mark must not miss it
+		At: in.came.begin(), Conn: in.conn, Number: in.base + in.number.Add(1), // first: Mark must not miss it
 	}
 	// 1. The connection breaks, the stream goes on.
 	// 2. The client comes back, and subscribes to this inbox again; the server goes on where it was.
@@ -48,6 +50,7 @@ func (c *consumed) hear(in *inbox, m *nats.Msg) {
 	if ok {
 		in.heard.Store(a.At)
 	}
+	a.More = in.came.more(m.Sub)
 	c.deliver(a)
 }
 

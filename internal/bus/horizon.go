@@ -45,7 +45,7 @@ type horizon struct {
 // look asks for the stream, at the moment asked; what keeps the fleet from working is an error.
 func (b *Bus) look(ctx context.Context) (s StreamInfo, asked int64, err error) {
 	asked = b.cfg.Now()
-	s, err = inspect(ctx, b.nc, b.cfg.Fleet, b.perms.request)
+	s, err = inspect(ctx, b.nc, b.cfg.Fleet, b.request)
 	if err != nil {
 		return s, asked, err
 	}
@@ -84,7 +84,7 @@ func (b *Bus) raised(ctx context.Context) (s StreamInfo, asked int64, err error)
 	}
 	s.Config.Metadata = maps.Clone(s.Config.Metadata)
 	s.Config.Metadata[metadataHorizon] = want.String()
-	if err := manage(ctx, b.nc, "UPDATE", s.Config, b.perms.request); err != nil {
+	if err := manage(ctx, b.nc, "UPDATE", s.Config, b.request); err != nil {
 		return s, asked, fmt.Errorf("to raise metadata.%s to %v: %w", metadataHorizon, want, err)
 	}
 	return b.look(ctx)
@@ -108,7 +108,7 @@ func (b *Bus) Horizon() time.Duration { return time.Duration(b.horizon.seen.Load
 func (b *Bus) Longest(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	s, err := inspect(ctx, b.nc, b.cfg.Fleet, b.perms.request)
+	s, err := inspect(ctx, b.nc, b.cfg.Fleet, b.request)
 	if err == nil && !s.byLeader() {
 		err = errNotLeader
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type node struct {
 	source string
 	base   time.Time
 
+	hanging atomic.Int64 // calls of the Handler under way
+
 	mu      sync.Mutex // guards what follows
 	applied []bus.Delivery
 	fences  int
@@ -38,9 +41,18 @@ type node struct {
 
 func (n *node) now() int64 { return int64(time.Since(n.base)) + 1 }
 
-func (n *node) Apply(d *bus.Delivery) {
+// call enters the Handler, and returns what leaves it.
+func (n *node) call() (leave func()) {
+	n.hanging.Add(1)
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	return func() {
+		n.mu.Unlock()
+		n.hanging.Add(-1)
+	}
+}
+
+func (n *node) Apply(d *bus.Delivery) {
+	defer n.call()()
 	n.applied = append(n.applied, *d)
 	if d.Sequence > n.began && d.Sequence <= n.passed && !n.seen[d.Sequence] {
 		n.broken = fmt.Sprintf("%d was applied after the cursor had passed %d", d.Sequence, n.passed)
@@ -49,8 +61,7 @@ func (n *node) Apply(d *bus.Delivery) {
 }
 
 func (n *node) Passed(sequence uint64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.call()()
 	if n.began == 0 {
 		n.began = sequence
 	} else if sequence <= n.passed {
@@ -60,21 +71,18 @@ func (n *node) Passed(sequence uint64) {
 }
 
 func (n *node) FenceAll() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.call()()
 	n.fences++
 }
 
 func (n *node) ResetDone(cause string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.call()()
 	n.resets = append(n.resets, cause)
 	n.began, n.seen = 0, make(map[uint64]bool)
 }
 
 func (n *node) Lease(end int64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.call()()
 	n.lease = end
 }
 

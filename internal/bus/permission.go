@@ -15,10 +15,16 @@ import (
 type permissions struct {
 	mu      sync.Mutex // guards what follows
 	closed  bool
-	waiting map[*attempt]struct{}
+	waiting map[asked]struct{}
 	denied  func(subject string, err error) // of a subscription
 
 	forbidden func(subject string, err error) // of a publish
+}
+
+// asked is what is under way and may be refused.
+type asked interface {
+	about() string // subject
+	refused(error)
 }
 
 // attempt is a request under way.
@@ -27,9 +33,15 @@ type attempt struct {
 	cancel  context.CancelCauseFunc
 }
 
+func (a *attempt) about() string     { return a.subject }
+func (a *attempt) refused(err error) { a.cancel(err) }
+
+func (q *question) about() string     { return q.subject }
+func (q *question) refused(err error) { q.end(nil, err) }
+
 // listen puts itself in front of the connection's error handler, which goes on hearing everything.
 func (p *permissions) listen(nc *nats.Conn, denied func(subject string, err error)) {
-	p.waiting = make(map[*attempt]struct{})
+	p.waiting = make(map[asked]struct{})
 	p.denied = denied
 	before := nc.ErrorHandler()
 	nc.SetErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
@@ -68,8 +80,8 @@ func (p *permissions) hear(err error) {
 		return
 	}
 	for a := range p.waiting {
-		if a.subject == subject {
-			a.cancel(no)
+		if a.about() == subject {
+			a.refused(no)
 		}
 	}
 	if p.forbidden != nil {
@@ -77,30 +89,28 @@ func (p *permissions) hear(err error) {
 	}
 }
 
-// request is the requester whose error is the refusal where there was one.
-func (p *permissions) request(ctx context.Context, nc *nats.Conn, m *nats.Msg) (*nats.Msg, error) {
-	ctx, done := p.during(ctx, m.Subject)
-	defer done()
-	answer, err := nc.RequestMsgWithContext(ctx, m)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return answer, err
-}
-
 // during returns a context that ends when the server refuses a publish to subject.
 func (p *permissions) during(ctx context.Context, subject string) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &attempt{subject, cancel}
+	p.add(a)
+	return ctx, func() {
+		p.remove(a)
+		cancel(nil)
+	}
+}
+
+// add begins to listen for the refusal of a.
+func (p *permissions) add(a asked) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.waiting != nil {
 		p.waiting[a] = struct{}{}
 	}
-	p.mu.Unlock()
-	return ctx, func() {
-		p.mu.Lock()
-		delete(p.waiting, a)
-		p.mu.Unlock()
-		cancel(nil)
-	}
+}
+
+func (p *permissions) remove(a asked) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.waiting, a)
 }

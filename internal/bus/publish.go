@@ -27,16 +27,14 @@ type receipt struct {
 // publish sends m until it is stored, refused, or not worth another attempt: wanted says whether anybody still waits. Only
 // what is certain comes back without an error; with one it may be stored all the same. Nothing is sent after it returned.
 func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted func() bool) (receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, publishFor)
-	defer cancel()
 	var why error
-	offline := time.Duration(0)
+	end, offline := b.cfg.Now()+int64(publishFor), time.Duration(0)
 	for try := range 100 {
-		pause := rand.N(20 * time.Millisecond << min(try, 4)) //nolint:gosec // jitter is no secret
+		pause := time.Duration(0)
 		if b.nc.IsConnected() {
 			v, now := b.board.look(), b.cfg.Now()
 			var a ack
-			a, why = b.attempt(ctx, m, msgID)
+			a, why = b.send(ctx, m, msgID, min(attemptFor, time.Duration(end-now)))
 			if why == nil {
 				b.counts.published.Add(1)
 				r := receipt{again: try > 0 || a.Duplicate}
@@ -48,8 +46,9 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 				return receipt{}, why
 			}
 			b.doubt()
+			pause = jitter(try)
 		} else {
-			why = errConnecting(b.nc)
+			why, pause = errConnecting(b.nc), jitter(try)
 			if offline += pause; offline > offlineFor {
 				return receipt{}, why
 			}
@@ -59,17 +58,16 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 			return receipt{}, why
 		case <-time.After(pause):
 		}
-		if !wanted() {
+		if !wanted() || b.cfg.Now() >= end {
 			return receipt{}, why
 		}
 	}
 	return receipt{}, why
 }
 
-func (b *Bus) attempt(ctx context.Context, m event.Message, msgID string) (ack, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptFor)
-	defer cancel()
-	return b.send(ctx, m, msgID)
+// jitter is how long to wait after an attempt: longer after each, up to a point.
+func jitter(try int) time.Duration {
+	return rand.N(20 * time.Millisecond << min(try, 4)) //nolint:gosec // jitter is no secret
 }
 
 // token tells the position of an acknowledged event. An ack at or below what was known when it was sent comes from a stream

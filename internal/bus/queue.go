@@ -2,7 +2,7 @@ package bus
 
 import "sync/atomic"
 
-// Bounds of the queue between the client's callback, which may not block, and the bus.
+// Bounds of the queue between the client's callback, which may not block, and whoever has the turn to deal with what is in it.
 const (
 	queueLen   = 8192
 	queueBytes = 32 << 20
@@ -11,11 +11,25 @@ const (
 // queue is that queue. What does not fit is a hole in the feed, and healed like one.
 type queue struct {
 	ch    chan Arrival
+	wake  chan struct{} // something may be in it, and nobody at it
 	bytes atomic.Int64
 	full  atomic.Bool
 }
 
-func newQueue() *queue { return &queue{ch: make(chan Arrival, queueLen)} }
+func newQueue() *queue {
+	return &queue{ch: make(chan Arrival, queueLen), wake: make(chan struct{}, 1)}
+}
+
+// poke has the loop look at the queue.
+func (q *queue) poke() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// empty says whether there is nothing to do.
+func (q *queue) empty() bool { return len(q.ch) == 0 && !q.full.Load() }
 
 func (q *queue) put(a Arrival) {
 	n := int64(len(a.Data))

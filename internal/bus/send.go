@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,14 +23,18 @@ type ack struct {
 // errUnknown says that a publish may or may not have been stored.
 var errUnknown = errors.New("no answer in time, it may be stored or not")
 
-// send is one attempt of a publish. A *Refusal is for good; any other error means: perhaps.
-func (b *Bus) send(ctx context.Context, m event.Message, msgID string) (ack, error) {
+// send is one attempt of a publish, of at most d. A *Refusal is for good; any other error means: perhaps.
+func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Duration) (ack, error) {
 	header := nats.Header(m.Header)
 	header["Nats-Expected-Stream"] = []string{b.stream}
 	if msgID != "" {
 		header["Nats-Msg-Id"] = []string{msgID}
 	}
-	answer, err := b.perms.request(ctx, b.nc, &nats.Msg{Subject: m.Subject, Header: header, Data: m.Data})
+	q, err := b.answers.ask(&nats.Msg{Subject: m.Subject, Header: header, Data: m.Data})
+	if err != nil {
+		return ack{}, err
+	}
+	answer, err := b.answers.wait(ctx, q, d)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return ack{}, errors.New("no server has the stream " + b.stream + " at the moment")

@@ -1,6 +1,7 @@
 package lethe
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"sync"
@@ -13,8 +14,9 @@ import (
 
 // Bounds of receivers.
 const (
-	maxHeld = 8192 // events that arrived beyond a hole; over it the receivers get a TypeLagged instead
-	maxSeen = 4096 // ids remembered to hear an event once that was stored twice
+	maxHeld  = 8192 // events that arrived beyond a hole; over it the receivers get a TypeLagged instead
+	keptHeld = 64   // room kept for the next that are held
+	maxSeen  = 4096 // ids remembered to hear an event once that was stored twice
 )
 
 // receivers are a node's receivers and the order they hear events in: that of the stream, each after it was applied.
@@ -25,10 +27,21 @@ type receivers struct {
 	closed bool
 	all    []*receiver
 	cursor uint64
-	held   map[uint64]event.Event // beyond the cursor
-	seen   map[string]struct{}
-	order  []string // of seen, oldest first
+	held   []holding // beyond the cursor
+	mixed  bool      // held is not in the order of the stream
+	seen   map[identity]struct{}
+	order  []identity // of seen; when it is full the oldest stands where the next goes
+	next   int
 }
+
+// holding is an event that waits for the cursor to pass it.
+type holding struct {
+	sequence uint64
+	event    event.Event
+}
+
+// identity is what makes two events the same.
+type identity struct{ source, id string }
 
 func (rs *receivers) add(r *receiver) error {
 	rs.mu.Lock()
@@ -69,10 +82,10 @@ func (rs *receivers) arrived(d *bus.Delivery) {
 			}
 		}
 	default:
-		if rs.held == nil {
-			rs.held = map[uint64]event.Event{}
+		if n := len(rs.held); n > 0 && rs.held[n-1].sequence >= d.Sequence {
+			rs.mixed = true
 		}
-		rs.held[d.Sequence] = d.Event
+		rs.held = append(rs.held, holding{d.Sequence, d.Event})
 	}
 }
 
@@ -80,17 +93,19 @@ func (rs *receivers) arrived(d *bus.Delivery) {
 func (rs *receivers) passed(cursor uint64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	var due []uint64
-	for s := range rs.held {
-		if s <= cursor {
-			due = append(due, s)
+	if rs.mixed {
+		// Stable, so that of an event that arrived twice the later counts, as it does where it is applied.
+		slices.SortStableFunc(rs.held, func(a, b holding) int { return cmp.Compare(a.sequence, b.sequence) })
+		rs.mixed = false
+	}
+	due := 0
+	for ; due < len(rs.held) && rs.held[due].sequence <= cursor; due++ {
+		if h := rs.held[due]; due+1 == len(rs.held) || rs.held[due+1].sequence != h.sequence {
+			rs.tell(h.event)
 		}
 	}
-	slices.Sort(due)
-	for _, s := range due {
-		e := rs.held[s]
-		delete(rs.held, s)
-		rs.tell(e)
+	if rs.held = slices.Delete(rs.held, 0, due); len(rs.held) == 0 && cap(rs.held) > keptHeld {
+		rs.held = nil
 	}
 	rs.cursor = max(rs.cursor, cursor)
 }
@@ -100,32 +115,38 @@ func (rs *receivers) reset(e event.Event) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.cursor = 0
-	clear(rs.held)
+	rs.held, rs.mixed = nil, false
 	rs.tell(e)
 }
 
 // tell offers e to every receiver whose filters it passes, unless they have had it.
 func (rs *receivers) tell(e event.Event) {
-	if _, err := uuid.Parse(e.ID); err == nil {
-		id := e.Source + "\x00" + e.ID
+	if uuid.Validate(e.ID) == nil {
+		id := identity{e.Source, e.ID}
 		if _, dup := rs.seen[id]; dup {
 			return
 		}
-		if rs.seen == nil {
-			rs.seen = map[string]struct{}{}
-		}
-		if len(rs.order) >= maxSeen {
-			delete(rs.seen, rs.order[0])
-			rs.order = rs.order[1:]
-		}
-		rs.seen[id] = struct{}{}
-		rs.order = append(rs.order, id)
+		rs.remember(id)
 	}
 	for _, r := range rs.all {
 		if !r.shared && r.passes(&e) {
 			r.offer(e)
 		}
 	}
+}
+
+func (rs *receivers) remember(id identity) {
+	if rs.seen == nil {
+		rs.seen = map[identity]struct{}{}
+	}
+	rs.seen[id] = struct{}{}
+	if len(rs.order) < maxSeen {
+		rs.order = append(rs.order, id)
+		return
+	}
+	delete(rs.seen, rs.order[rs.next])
+	rs.order[rs.next] = id
+	rs.next = (rs.next + 1) % maxSeen
 }
 
 func (rs *receivers) list() []*receiver {
