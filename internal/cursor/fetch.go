@@ -1,16 +1,23 @@
 package cursor
 
+import "time"
+
 // fetching is about closing holes.
 type fetching struct {
 	id    uint64
 	at    int64  // when the next is due; 0 = none
 	from  uint64 // where the cursor stood when it was set
 	out   bool
-	moved bool // something was fetched since the node was last complete
+	young bool  // what is due is the first for this hole, which may close by itself
+	moved bool  // something was fetched since the node was last complete
+	mixed int64 // until then the live feed counts as one that brings messages out of order
 	retry backoff
 }
 
-func (x *fetching) begin(from uint64, at int64) { x.from, x.at = from, at }
+// mixedFor is how long it counts as one after it was seen to be.
+const mixedFor = 10 * time.Second
+
+func (x *fetching) begin(from uint64, at int64) { x.from, x.at, x.young = from, at, false }
 
 func (f *Follower) runFetch(now int64) {
 	x := &f.fetch
@@ -32,17 +39,27 @@ func (f *Follower) runFetch(now int64) {
 			return // the leader's answer comes first
 		}
 		x.begin(f.cur.at.Seq, now+f.cfg.Reorder.Nanoseconds())
-		if f.cur.suspect {
-			x.at = now // what is held won't close it before it was compared
-		}
+		x.young = true
+	}
+	if x.young && (f.cur.suspect || f.proven(now)) {
+		x.at = now // what is held won't close it before it was compared; or nothing will
 	}
 	if now < x.at {
 		return
 	}
 	x.id++
+	x.young = false
 	x.at, x.out, x.from = 0, true, f.cur.at.Seq
 	f.emit(Action{Do: Fetch, ID: x.id, From: max(x.from, 1), To: f.cur.known})
 }
+
+// proven says that something is missing, and not just on its way: the feed has gone on behind it, and keeps its order. Of a
+// feed that does not, as after a change of leaders, a hole may close by itself; and what is known only from an answer or an
+// acknowledgement may be about to arrive.
+func (f *Follower) proven(now int64) bool { return len(f.cur.held) > 0 && now >= f.fetch.mixed }
+
+// late notes that a message came behind one that was stored after it.
+func (f *Follower) late(now int64) { f.fetch.mixed = now + mixedFor.Nanoseconds() }
 
 // Fetched reports a Fetch: the messages found, in order, all applied before. When not ok it failed midway; what it found
 // until then counts. None at all is no proof of anything: a replica that lags has not got them yet.

@@ -87,7 +87,7 @@ func (f *Follower) cut() {
 	f.cur.liveAt = 0 // what the old connection brought, perhaps late, confirms no leader that the new one leads to
 	f.lease.disclaim()
 	f.ping = pinging{id: f.ping.id, last: f.ping.last, spacing: f.ping.spacing}
-	f.fetch = fetching{id: f.fetch.id + 1}
+	f.fetch = fetching{id: f.fetch.id + 1, mixed: f.fetch.mixed}
 	f.ask.cut()
 	f.tick.cut()
 }
@@ -112,6 +112,9 @@ func (f *Follower) live(a Arrival, now int64) {
 	at := a.At
 	if f.ping.uncredited(a.Number) {
 		at = 0
+	}
+	if len(f.cur.held) > 0 && a.Seq == f.cur.at.Seq+1 {
+		f.late(now)
 	}
 	doubt, fresh := f.cur.live(a.Message, at)
 	if doubt == none && f.cur.known-f.cur.at.Seq > f.cfg.Backlog {
