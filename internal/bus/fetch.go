@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -23,12 +24,14 @@ func (b *Bus) fetch(ctx context.Context, a cursor.Action) {
 	found, err := b.directGet(ctx, a.From)
 	b.why.set(areaFetch, err)
 	b.tell(func(now int64) { //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
-		l := &b.loop
+		// A mirror of the stream answers for it, under its own name, and where it is nearer always: the server has it so. It
+		// has the stream's numbers, times and subjects, which is what tells the cursor whether it is the stream that it knows.
+		l, log := &b.loop, event.LogSubject(b.cfg.Fleet, "")
 		ms := make([]cursor.Message, 0, len(found))
 		for _, m := range found {
 			s := ReadStamp(m.Header)
 			b.forged(s, m.Header)
-			if s.Stream != b.stream || s.Sequence == 0 {
+			if s.Sequence == 0 || !strings.HasPrefix(s.Subject, log) {
 				break // not an answer to what was asked
 			}
 			at := cursor.Message{Seq: s.Sequence, Time: s.Time.UnixNano()}
