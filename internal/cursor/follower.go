@@ -152,7 +152,9 @@ func (f *Follower) run(now int64) []Action {
 	}
 	if f.phase != resetting && f.cur.verified && f.lease.settle(f.cur.at.Seq, f.cur.liveAt) {
 		f.phase, f.ready = following, true
-		f.ping.spacing = backoff{}
+		if now-f.since >= f.cfg.Tick.Nanoseconds() {
+			f.ping.spacing = backoff{} // it has held for a while; a lease between two Resets in a row is no peace
+		}
 		f.emit(Action{Do: Grant, End: f.lease.End()})
 	}
 	return f.out

@@ -147,6 +147,26 @@ func TestResetsThatFollowEachOtherAreSpaced(t *testing.T) {
 	}
 }
 
+// Two streams of one name, behind a leaf node that has a JetStream of its own: each Reset ends with a lease, and the next
+// message is a contradiction.
+func TestResetsWithALeaseInBetweenAreSpacedAsWell(t *testing.T) {
+	t.Parallel()
+	w := following(t)
+	leases, had := 0, len(w.resets)
+	for begun := w.now; w.now-begun < second; {
+		if v := w.follower.View(); v.Standing && w.granted > w.now {
+			leases++
+			w.do(w.follower.Live(cursor.Arrival{
+				Message: cursor.Message{Seq: v.Cursor, Time: 99}, At: w.now, Conn: w.conn, Number: w.number + 1,
+			}, w.now))
+		}
+		w.settle(5 * ms)
+	}
+	if n := len(w.resets) - had; n == 0 || n > 20 || leases == 0 {
+		t.Fatalf("%d Resets in a second, %d leases", n, leases)
+	}
+}
+
 func TestBacklogOverTheLimitIsAReset(t *testing.T) {
 	t.Parallel()
 	for _, hears := range []bool{true, false} {
