@@ -4,6 +4,7 @@ GO       ?= go
 BIN      := bin
 TOOLS    := .bin
 FUZZTIME ?= 20s
+FUZZPKGS ?= ./...
 BENCH    ?= .
 READS    ?= 10000000
 MATCH    ?=
@@ -22,12 +23,12 @@ export CGO_ENABLED := 1
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all help build test postgres lint fmt demo exact sim chaos topology model hostile bench fuzz mutants tools clean
+.PHONY: all help build test postgres lint fmt demo exact sim chaos topology model hostile bench bench-quick bench-go bench-check redis fuzz mutants tools clean
 
 all: fmt lint test ## format, lint, test (the default)
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/lethe-node and bin/lethe-publisher
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/lethe-node ./cmd/node
@@ -73,12 +74,24 @@ model: ## two Promela models, checked exhaustively by spin, and their mutants (D
 hostile: ## a million malformed or hostile messages at one node
 	LETHE_HOSTILE=1000000 $(GO) test -count=1 -timeout 30m -run Hostile -v ./pkg/lethe/ ./internal/bus/
 
-bench: ## benchmarks with allocations, then publish to applied between processes, then brokers on DATABASES
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench && ../$(BIN)/bench -manifests '$(DATABASES)'
+bench: redis ## Lethe beside its peers, interleaved: bench/results has tables, charts and raw data; 15 minutes
+	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench
 
-fuzz: ## each fuzz target for FUZZTIME
-	@set -e; for pkg in $$($(GO) list ./...); do \
+bench-quick: redis ## the same in two minutes, into bin/bench-quick
+	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench -quick -to ../$(BIN)/bench-quick
+
+bench-go: ## the benchmarks of the packages, with allocations (BENCH=regexp), and brokers on DATABASES
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench -manifests '$(DATABASES)'
+
+bench-check: ## that the benchmarks compile, and say what they measure
+	cd bench && $(GO) vet ./... && $(GO) test ./internal/... && $(GO) test -run 'Takes|Units|WideArea|Batches|Books' ./capacity
+
+redis: ## a redis-server for the benchmarks: one that is installed, LETHE_BENCH_REDIS, or Debian's
+	@.ci/redis
+
+fuzz: ## each fuzz target of FUZZPKGS for FUZZTIME
+	@set -e; for pkg in $$($(GO) list $(FUZZPKGS)); do \
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \

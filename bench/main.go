@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,11 +107,15 @@ func ask(ctx context.Context, o options, questions []suite.Question) (err error)
 	if err := os.MkdirAll(o.to, 0o755); err != nil {
 		return err
 	}
-	redis, stop, err := startRedis(ctx)
-	if err != nil {
-		return err
+	redis := ""
+	if slices.ContainsFunc(questions, func(q suite.Question) bool { return q.Redis }) {
+		addr, stop, err := startRedis(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		redis = addr
 	}
-	defer stop()
 	raw, err := os.Create(filepath.Join(o.to, "raw.txt"))
 	if err != nil {
 		return err

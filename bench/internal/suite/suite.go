@@ -18,7 +18,8 @@ type Question struct {
 	Higher bool   // more is better
 	Bars   []Bar
 	Cases  []Case
-	Rounds int // 0 = the suite's
+	Rounds int  // at most; 0 = as many as the suite's
+	Redis  bool // Env.Redis is needed
 }
 
 // Bar is a ratio that is to be reached in every case, or in the one named.
@@ -48,7 +49,7 @@ type Sample map[string]float64
 // Env is what a Case can count on.
 type Env struct {
 	Quick bool
-	Redis string // address of a real server; empty where the case did not ask for one with NeedRedis
+	Redis string // address of a real server, where the Question needs one
 
 	closers []func() error
 }
