@@ -11,24 +11,29 @@ import (
 // collision of two hashes costs a needless miss, never a stale read.
 type Label struct{ Hash, Any uint64 }
 
-// Classes keep the hashes of different sorts of labels apart.
+// Classes keep the hashes of different sorts of labels apart. A prefix is hashed without the ':' or '/' that it ends in, which
+// is told by its class: the tag "user:42" and its own boundary "user:42/" are one text.
 const (
-	classAll      = "a\x00"
-	classFunction = "f\x00"
-	classKey      = "k\x00"
-	classTag      = "t\x00"
-	classPrefix   = "p\x00"
-	classAnyFn    = "F\x00"
-	classAnyTag   = "T\x00"
-	classAny      = "*\x00"
+	classAll uint64 = iota + 1
+	classFunction
+	classTag
+	classColon // a prefix that ends in ':'
+	classSlash // a prefix that ends in '/'
+	classAnyFn
+	classAnyTag
+	classAny
 )
 
-func hash(class, name string) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(class)
-	_, _ = d.WriteString(name)
-	return d.Sum64()
+// hash of a name within a class. Over one text classes never meet, since mix is a bijection; over two they do as seldom as two
+// hashes of 64 bits.
+func hash(class uint64, name string) uint64 { return mix(xxhash.Sum64String(name) ^ class) }
+
+// mix is the first half of MurmurHash3's finalizer: a bijection in which every bit of h reaches those that tables and slots are
+// indexed by. Without it the keys of two functions would be one pattern, shifted.
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	return h ^ h>>33
 }
 
 // All is the label that every entry carries.
@@ -43,14 +48,12 @@ func Function(name string) Label {
 }
 
 // Key is the label of one entry of a function; key is its canonical text, or the hash of it where keys are hashed.
-func Key(function, key string) Label {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(classKey)
-	_, _ = d.WriteString(function)
-	_, _ = d.WriteString("\x00")
-	_, _ = d.WriteString(key)
-	return Label{Hash: d.Sum64(), Any: hash(classAnyFn, function)}
+func Key(function, key string) Label { return Function(function).Key(key) }
+
+// Key is the label of one entry of the function whose label l is. Keys of one function meet as seldom as two hashes of 64 bits,
+// and keys of two, whose own hashes differ, no more often.
+func (l Label) Key(key string) Label {
+	return Label{Hash: mix(xxhash.Sum64String(key) ^ l.Hash), Any: l.Any}
 }
 
 // Tag is the label that invalidating the tag raises.
@@ -60,7 +63,14 @@ func Tag(tag string) Label {
 
 // Prefix is the label that invalidating the prefix raises; it ends in ':' or '/'.
 func Prefix(prefix string) Label {
-	return Label{Hash: hash(classPrefix, prefix), Any: hash(classAnyTag, family(prefix))}
+	return Label{Hash: boundary(prefix), Any: hash(classAnyTag, family(prefix))}
+}
+
+func boundary(prefix string) uint64 {
+	if above, colon := strings.CutSuffix(prefix, ":"); colon {
+		return hash(classColon, above)
+	}
+	return hash(classSlash, strings.TrimSuffix(prefix, "/"))
 }
 
 // AppendTag appends what an entry that has the tag carries: the tag, every boundary in it (after a ':' or '/', which is where a
@@ -71,11 +81,11 @@ func AppendTag(dst []Label, tag string) []Label {
 	dst = append(dst, Label{Hash: hash(classTag, tag), Any: anyTag})
 	for i := range len(tag) {
 		if tag[i] == ':' || tag[i] == '/' {
-			dst = append(dst, Label{Hash: hash(classPrefix, tag[:i+1]), Any: anyTag})
+			dst = append(dst, Label{Hash: boundary(tag[:i+1]), Any: anyTag})
 		}
 	}
 	if !strings.HasSuffix(tag, "/") {
-		dst = append(dst, Label{Hash: hash(classPrefix, tag+"/"), Any: anyTag})
+		dst = append(dst, Label{Hash: hash(classSlash, tag), Any: anyTag})
 	}
 	return dst
 }

@@ -2,6 +2,7 @@ package depend
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,7 +91,8 @@ func TestClassesAreKeptApart(t *testing.T) {
 		put("key of "+n, Key(n, "").Hash)
 		put("key a of "+n, Key(n, "a").Hash)
 		put("tag "+n, Tag(n).Hash)
-		put("prefix "+n, Prefix(n).Hash)
+		put("prefix "+n+":", Prefix(n+":").Hash)
+		put("prefix "+n+"/", Prefix(n+"/").Hash)
 	}
 	put("any of family a", Tag("a:1").Any)
 	if All().Any != GlobalAny() || Key("f", "1").Any != Function("f").Any || Tag("a:1").Any != Prefix("a:1/").Any {
@@ -100,12 +102,48 @@ func TestClassesAreKeptApart(t *testing.T) {
 
 func TestAKeyIsOfOneFunctionAndOneText(t *testing.T) {
 	t.Parallel()
-	keys := []Label{Key("f", `["1"]`), Key("f", `[1]`), Key("f", `["1","2"]`), Key("g", `["1"]`), Key("fg", `["1"]`), Key("f", `g["1"]`)}
+	keys := []Label{Key("f", `["1"]`), Key("f", `[1]`), Key("f", `["1","2"]`), Key("g", `["1"]`), Key("fg", `["1"]`), Key("f", `g["1"]`), Key(`["1"]`, "f")}
 	for i, a := range keys {
 		for j, b := range keys {
 			if (a.Hash == b.Hash) != (i == j) {
 				t.Errorf("keys %d and %d: same hash %v", i, j, a.Hash == b.Hash)
 			}
 		}
+	}
+}
+
+// 65,536 keys in a row of each of two functions: every bit of a label has to be fit for an index, and the labels have to be apart.
+func TestKeysSpreadOverEveryBit(t *testing.T) {
+	t.Parallel()
+	const keys = 1 << 16
+	seen := make(map[uint64]bool, 2*keys)
+	for _, shift := range []uint{0, 16, 32, 48, 60} {
+		for _, f := range []Label{Function("f"), Function("g")} {
+			var cells [16]int
+			for i := range keys {
+				h := f.Key("[" + strconv.Itoa(i) + "]").Hash
+				seen[h] = true
+				cells[h>>shift&15]++
+			}
+			for i, n := range cells {
+				if n < keys/16*9/10 || n > keys/16*11/10 {
+					t.Errorf("cell %d of the bits from %d on has %d of %d keys, want a sixteenth", i, shift, n, keys)
+				}
+			}
+		}
+	}
+	if len(seen) != 2*keys {
+		t.Errorf("%d hashes of %d keys", len(seen), 2*keys)
+	}
+}
+
+func TestALabelAllocatesNothing(t *testing.T) {
+	f, room := Function("catalog.price"), make([]Label, 0, 8)
+	key, tag := strings.Repeat("k", 300), "user:"+strings.Repeat("t", 500)
+	if got := testing.AllocsPerRun(100, func() {
+		room = append(room[:0], All(), f.Key(key), Key("catalog.price", key), Tag(tag), Prefix(tag[:5]))
+		room = AppendTag(room[:0], tag)
+	}); got != 0 {
+		t.Errorf("%v allocations, want none", got)
 	}
 }

@@ -75,3 +75,24 @@ func BenchmarkInvalidateOneKey(b *testing.B) {
 		g.Invalidate(0, false, i*0x9e3779b97f4a7c15, 1<<40, 2<<40, 3<<40)
 	}
 }
+
+// An event of 100 new keys reaches 50 nodes of one machine: what each of them writes has left the cache since the event before.
+func BenchmarkInvalidateHundredKeysCold(b *testing.B) {
+	fences := make([]*Fence, 50)
+	for i := range fences {
+		fences[i] = New(Config{}, 0)
+	}
+	labels := make([]uint64, 102)
+	labels[100], labels[101] = 1<<40, 2<<40
+	next := uint64(0)
+	for i := 0; b.Loop(); i++ {
+		if i %= len(fences); i == 0 {
+			for k := range 100 {
+				next++
+				labels[k] = next * 0x9e3779b97f4a7c15
+			}
+		}
+		fences[i].Invalidate(0, false, labels...)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/key")
+}

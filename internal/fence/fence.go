@@ -10,7 +10,7 @@ import (
 type Config struct {
 	Slots     int           // of the table of maxima, a power of two; 65,536 (512 KiB)
 	Rotate    time.Duration // a generation is open at least this long, unless it is full; must exceed the longest life of an entry and the longest load; 1 h 1 min
-	MaxLabels int           // at which a generation is closed early; 2^20
+	MaxLabels int           // at which a generation is closed early; 2^20 (32 MiB)
 }
 
 // Fence is the clock of a node and what was invalidated when. All methods are safe for concurrent use.
@@ -37,7 +37,7 @@ func New(cfg Config, now int64) *Fence {
 		cfg.MaxLabels = 1 << 20
 	}
 	f := &Fence{slots: make([]atomic.Uint64, cfg.Slots), rotate: int64(cfg.Rotate), maxLabels: cfg.MaxLabels}
-	f.gens.Store(&generations{cur: newGeneration(now), old: newGeneration(now)})
+	f.gens.Store(&generations{cur: newGeneration(now, nil), old: newGeneration(now, nil)})
 	f.clock.Store(1)
 	return f
 }
@@ -58,14 +58,33 @@ func (f *Fence) Invalidate(now int64, soft bool, labels ...uint64) uint64 {
 		f.gens.Store(g)
 	}
 	stamp := f.clock.Load() + 1
-	for _, l := range labels {
-		l = nonzero(l)
-		// (1) the map, (2) the slot: a check that passes the slot has begun before; one that doesn't finds the stamp in the map.
-		g.cur.raise(l, stamp, soft)
-		f.slot(l).Store(stamp)
+	stamps := g.cur.ledger(soft)
+	for len(labels) > 0 {
+		batch := labels[:min(len(labels), nearby)]
+		labels = labels[len(batch):]
+		f.near(stamps, batch)
+		for _, l := range batch {
+			l = nonzero(l)
+			// (1) the map, (2) the slot: a check that passes the slot has begun before; one that doesn't finds the stamp in the map.
+			stamps.raise(l, stamp)
+			f.slot(l).Store(stamp)
+		}
 	}
 	f.clock.Store(stamp) // (3) the clock, last
 	return stamp
+}
+
+// nearby labels are few enough for the nearest cache to hold all that raising them writes.
+const nearby = 64
+
+// near brings what raising labels writes into the cache. Loads of memory that is far away go on side by side, but nothing
+// goes on beside an atomic store. It returns what it found, lest nothing be loaded.
+func (f *Fence) near(stamps *ledger, labels []uint64) (found uint64) {
+	for _, l := range labels {
+		l = nonzero(l)
+		found |= f.slot(l).Load() | stamps.near(l)
+	}
+	return found
 }
 
 // Verdict of a check.

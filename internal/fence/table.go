@@ -3,70 +3,69 @@ package fence
 import "sync/atomic"
 
 // table is a hash table of stamps with one writer at a time (who holds Fence.mu) and any number of lock-free readers. Cells
-// are never freed or moved; growth makes a larger copy and publishes it. At 24 bytes a cell and at most half full, 2^20 labels
-// take 48 MiB.
-type table struct {
-	cells []cell
-	used  int // the writer's
-}
+// are never freed or moved; growth makes a larger copy and publishes it.
+type table struct{ cells []cell }
 
-type cell struct{ label, hard, soft atomic.Uint64 }
+// cell is written by atomic stores once a reader may look at it; the writer alone may read it plainly.
+type cell struct{ label, stamp uint64 }
 
-const minCells = 64
+const (
+	minCells = 16
+	leap     = 4096 // up to here a table grows fourfold: less is copied, and little memory lies idle
+)
 
 func newTable(cells int) *table { return &table{cells: make([]cell, cells)} }
 
-// find returns the stamps of label; label is never 0.
-func (t *table) find(label uint64) (hard, soft uint64) {
+// find returns the stamp of label; label is never 0.
+func (t *table) find(label uint64) uint64 {
 	mask := uint64(len(t.cells) - 1)
 	for i := label & mask; ; i = (i + 1) & mask {
-		switch t.cells[i].label.Load() {
+		switch c := &t.cells[i]; atomic.LoadUint64(&c.label) {
 		case label:
-			return t.cells[i].hard.Load(), t.cells[i].soft.Load()
+			return atomic.LoadUint64(&c.stamp)
 		case 0:
-			return 0, 0
+			return 0
 		}
 	}
 }
 
-// raise sets a stamp of label. A new cell gets its stamp before its label: a reader that finds the label finds the stamp.
-func (t *table) raise(label, stamp uint64, soft bool) {
+// raise sets the stamp of label and says whether it is new here. A new cell gets its stamp before its label: a reader that
+// finds the label finds the stamp, and one that doesn't never looks at it, so that a plain write will do.
+func (t *table) raise(label, stamp uint64) (fresh bool) {
 	mask := uint64(len(t.cells) - 1)
 	for i := label & mask; ; i = (i + 1) & mask {
-		c := &t.cells[i]
-		have := c.label.Load()
-		if have != 0 && have != label {
-			continue
+		switch c := &t.cells[i]; c.label {
+		case label:
+			atomic.StoreUint64(&c.stamp, stamp)
+			return false
+		case 0:
+			c.stamp = stamp
+			atomic.StoreUint64(&c.label, label)
+			return true
 		}
-		if soft {
-			c.soft.Store(stamp)
-		} else {
-			c.hard.Store(stamp)
-		}
-		if have == 0 {
-			c.label.Store(label)
-			t.used++
-		}
-		return
 	}
 }
 
-func (t *table) full() bool { return 2*t.used >= len(t.cells) }
+// full is at three quarters: 2^16 labels fit into 2^17 cells wherever they fall.
+func (t *table) full(used int) bool { return 4*used >= 3*len(t.cells) }
 
+// grown returns a larger copy. Nobody sees it yet, so its cells are written plainly.
 func (t *table) grown() *table {
-	g := newTable(2 * len(t.cells))
-	for i := range t.cells {
-		c := &t.cells[i]
-		l := c.label.Load()
-		if l == 0 {
+	n := 2 * len(t.cells)
+	if n < leap {
+		n *= 2
+	}
+	g := newTable(n)
+	mask := uint64(n - 1)
+	for _, c := range t.cells {
+		if c.label == 0 {
 			continue
 		}
-		if h := c.hard.Load(); h != 0 {
-			g.raise(l, h, false)
+		i := c.label & mask
+		for g.cells[i].label != 0 {
+			i = (i + 1) & mask
 		}
-		if s := c.soft.Load(); s != 0 {
-			g.raise(l, s, true)
-		}
+		g.cells[i] = c
 	}
 	return g
 }

@@ -116,13 +116,21 @@ func (s *scanner) body(manifest bool) (b body, err error) {
 	return b, err
 }
 
+// maxRoom bounds how many targets room is made for before they are read.
+const maxRoom = 1024
+
 func (s *scanner) targets(b *body) error {
 	b.listed = true
 	more, err := s.open('[', ']')
 	if more {
-		b.targets = make([]Target, 0, min(1+bytes.Count(s.data[s.pos:], []byte("},")), 1024))
+		b.targets = make([]Target, 0, min(1+bytes.Count(s.data[s.pos:], []byte{'}'}), maxRoom))
 	}
 	for more && err == nil {
+		if t, ok := s.usual(); ok {
+			b.targets = append(b.targets, t)
+			more, err = s.next(']')
+			continue
+		}
 		start, depth := s.pos, s.depth
 		t, bad := s.target(true)
 		if bad != nil { // pass over it; what is no JSON at all fails here

@@ -137,6 +137,9 @@ func (r *Received) settle(p place) {
 
 func (r *Received) readData(p place, data []byte) {
 	s := scanner{data: data, known: p.name}
+	if p.kind == placeFunction {
+		s.function = p.name
+	}
 	b, err := s.body(r.Type == p.typ && p.manifest())
 	if err != nil {
 		r.widen(p, WidenedUnreadable, "data: %v", err)
@@ -164,8 +167,12 @@ func (r *Received) readData(p place, data []byte) {
 
 // take keeps of targets what the subject allows.
 func (r *Received) take(p place, targets []Target) {
-	kept := targets[:0]
-	for _, t := range targets {
+	i := 0
+	for i < len(targets) && p.allows(targets[i]) {
+		i++
+	}
+	kept := targets[:i]
+	for _, t := range targets[i:] {
 		if p.allows(t) {
 			kept = append(kept, t)
 			continue

@@ -9,10 +9,11 @@ import (
 // misread is why attributes or data could not be read.
 type misread struct{ reason, detail string }
 
-// read fills the attributes from the header, or from a structured body, and returns the event's data.
+// read fills the attributes from ce-* headers of any letter case, or from a structured body, and returns the event's data.
 func (a *attributes) read(e *Event, header map[string][]string, body []byte) ([]byte, *misread) {
 	structured, size := false, len(body)
 	given := 0
+	var odd []string
 	for key, values := range header {
 		if len(values) == 0 {
 			continue
@@ -23,39 +24,35 @@ func (a *attributes) read(e *Event, header map[string][]string, body []byte) ([]
 			for _, v := range values {
 				size += len(key) + len(v)
 			}
+			if len(values) > 1 || strings.ToLower(key) != key {
+				odd = append(odd, key)
+				continue
+			}
+			a.assign(e, key[3:], unescapeHeader(values[0]))
 		case strings.EqualFold(key, "content-type"):
 			const mark = "application/cloudevents"
 			v := strings.TrimSpace(values[len(values)-1])
 			structured = structured || len(v) >= len(mark) && strings.EqualFold(v[:len(mark)], mark)
 		}
 	}
-	switch {
-	case size > MaxSize:
-		return nil, &misread{WidenedSize, "more than 64 KiB"}
-	case structured || given == 0:
+	if size > MaxSize || structured || given == 0 {
+		*a, *e = attributes{}, Event{Targets: e.Targets} // what the headers said does not count
+		if size > MaxSize {
+			return nil, &misread{WidenedSize, "more than 64 KiB"}
+		}
 		return a.structured(e, body)
 	}
-	return body, a.binary(e, header)
+	return body, a.odd(e, header, odd)
 }
 
 func isAttribute(key string) bool {
 	return len(key) > 3 && key[0]|0x20 == 'c' && key[1]|0x20 == 'e' && key[2] == '-'
 }
 
-// binary reads ce-* headers of any letter case. Where one is there twice with other values, those that decide how the data
-// is read make the event unreadable; of the others the lower-case spelling wins, then the first in the order of bytes.
-func (a *attributes) binary(e *Event, header map[string][]string) *misread {
-	var odd []string
-	for key, values := range header {
-		if len(values) == 0 || !isAttribute(key) {
-			continue
-		}
-		if lower := strings.ToLower(key); lower != key || len(values) > 1 {
-			odd = append(odd, key)
-			continue
-		}
-		a.assign(e, key[3:], unescapeHeader(values[0]))
-	}
+// odd reads the ce-* headers that are not in lower case, or there more than once. Where one is there twice with other values,
+// those that decide how the data is read make the event unreadable; of the others the lower-case spelling wins, then the first
+// in the order of bytes.
+func (a *attributes) odd(e *Event, header map[string][]string, odd []string) *misread {
 	sort.Strings(odd) // a map has no order; what is received has to mean the same on every node
 	for _, key := range odd {
 		for _, v := range header[key] {

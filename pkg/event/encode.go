@@ -31,8 +31,8 @@ func Encode(fleet string, e Event) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{Subject: LogSubject(fleet, rest), Header: e.header(dataSchema(e.Type))}
-	size := headerSize(m.Header)
+	header, size := e.header(dataSchema(e.Type))
+	m := Message{Subject: LogSubject(fleet, rest), Header: header}
 	if size > maxHeaders {
 		return Message{}, invalid("extensions", "attributes take %d bytes, at most %d are allowed", size, maxHeaders)
 	}
@@ -51,9 +51,10 @@ func Encode(fleet string, e Event) (Message, error) {
 // EncodeSys writes a tick or a lost (SysTick, SysLost) of node.
 func EncodeSys(fleet, sys, source, node, id string, at time.Time) Message {
 	e := Event{ID: id, Source: source, Type: TypeTick, Time: at}
+	header, _ := e.header(dataSchema(TypeTick))
 	return Message{
 		Subject: LogSubject(fleet, sys),
-		Header:  e.header(dataSchema(TypeTick)),
+		Header:  header,
 		Data:    append(appendQuoted([]byte(`{"node":`), strings.ToValidUTF8(node, "\uFFFD")), '}'),
 	}
 }
@@ -221,17 +222,40 @@ func isURIReference(s string) bool {
 			return false
 		}
 	}
+	if plainPath(s) {
+		return true
+	}
 	_, err := url.Parse(s)
 	return s != "" && err == nil
 }
 
-// header writes the attributes.
-func (e Event) header(schema string) map[string][]string {
-	h := make(map[string][]string, 12+len(e.Extensions))
-	set := func(name, value string) {
-		if value != "" {
-			h[name] = []string{escapeHeader(value)}
+// plainPath is what most sources are; url.Parse has nothing to say against any.
+func plainPath(s string) bool {
+	if s == "" || s[0] != '/' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && !digit(c) && c != '/' && c != '-' && c != '_' && c != '.' {
+			return false
 		}
+	}
+	return true
+}
+
+// header writes the attributes, and counts what they take: names, values and what NATS puts between them.
+func (e Event) header(schema string) (h map[string][]string, size int) {
+	const most = 10
+	h = make(map[string][]string, most+len(e.Extensions))
+	room := make([]string, 0, most+len(e.Extensions)) // of all values; each list is one long, and full
+	set := func(name, value string) {
+		if value == "" {
+			return
+		}
+		value = escapeHeader(value)
+		size += len(name) + len(value) + len(": \r\n")
+		n := len(room)
+		room = append(room, value)
+		h[name] = room[n : n+1 : n+1]
 	}
 	set("ce-specversion", specVersion)
 	set("ce-id", e.ID)
@@ -246,16 +270,5 @@ func (e Event) header(schema string) map[string][]string {
 	for name, value := range e.Extensions {
 		set("ce-"+name, value)
 	}
-	return h
-}
-
-// headerSize counts names, values and what NATS puts between them.
-func headerSize(h map[string][]string) int {
-	n := 0
-	for name, values := range h {
-		for _, v := range values {
-			n += len(name) + len(v) + len(": \r\n")
-		}
-	}
-	return n
+	return h, size
 }

@@ -114,3 +114,21 @@ func TestAttributesOfStrangersAreTakenAsTheyAre(t *testing.T) {
 		t.Errorf("%d extensions are kept: %v", len(r.Extensions), r.Extensions)
 	}
 }
+
+// Attributes in headers count in binary mode only; of what is too large, nothing does.
+func TestHeadersDoNotCountWhereTheyAreNotTheEvents(t *testing.T) {
+	t.Parallel()
+	header := map[string][]string{
+		"content-type": {"application/cloudevents+json"}, "ce-id": {"header"}, "ce-source": {"/header"}, "ce-traceparent": {"header"},
+		"ce-specversion": {"0.3"}, "ce-datacontenttype": {"text/plain"}, "ce-time": {"2026-11-22T21:00:00Z"},
+	}
+	r := event.Decode("shop", root+"all", header, []byte(`{"specversion":"1.0","type":"dev.lethe.invalidated.v1","source":"/body","data":{"targets":[{"all":true}]}}`))
+	if r.ID != "" || r.Source != "/body" || r.Extensions != nil || !r.Time.IsZero() || r.Widened != "" {
+		t.Errorf("a structured event: %+v", r)
+	}
+	delete(header, "content-type")
+	r = event.Decode("shop", root+"all", header, make([]byte, event.MaxSize))
+	if r.ID != "" || r.Source != "" || r.Extensions != nil || r.Widened != event.WidenedSize || len(r.Targets) != 1 {
+		t.Errorf("too large: %+v", r)
+	}
+}

@@ -34,6 +34,9 @@ func escapes(c byte) bool { return c <= ' ' || c >= 0x7f || c == '"' || c == '%'
 // unescapeHeader reads a value leniently: quoted ones, needless escapes, hex digits of any case, a '%' that begins no
 // escape, and values of writers that never escape. The outcome is UTF-8.
 func unescapeHeader(s string) string {
+	if strings.IndexByte(s, '%') < 0 && (s == "" || s[0] != '"') && utf8.ValidString(s) { // as most are
+		return s
+	}
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = unquoteHeader(s[1 : len(s)-1])
 	}

@@ -28,8 +28,20 @@ type scanner struct {
 	cut int
 	// known is a text that is likely to come, and need not be copied: the name in the subject.
 	known string
+	// function is the one that the subject is of; empty for subjects of other forms.
+	function string
 	// scratch is where keys are built.
 	scratch []byte
+	// whole is the data once more, for the keys of all targets to be parts of.
+	whole string
+}
+
+// rest is the data from a position on, as text that may be kept.
+func (s *scanner) rest(from int) string {
+	if s.whole == "" {
+		s.whole = string(s.data)
+	}
+	return s.whole[from:]
 }
 
 func (s *scanner) fail(want string) error {

@@ -146,7 +146,14 @@ func (s *scanner) args() (string, error) {
 	if s.peek() != '[' {
 		return "", s.fail("an array of arguments")
 	}
+	start := s.pos
 	key, err := s.canonical(s.scratch[:0])
+	if err != nil {
+		return "", err
+	}
 	s.scratch = key
-	return string(key), err
+	if s.whole != "" && string(key) == s.whole[start:s.pos] { // canonical as it stands
+		return s.whole[start:s.pos], nil
+	}
+	return string(key), nil
 }

@@ -2,6 +2,7 @@ package lethe
 
 import (
 	"context"
+	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -38,27 +39,45 @@ func (n *Node) Forget(targets ...event.Target) { n.forget(touch{source: n.source
 
 // forget raises the fences of targets: the hard ones with one stamp, the soft ones with another.
 func (n *Node) forget(why touch, targets []event.Target) (shapes int) {
-	var hard, soft []uint64
-	for _, t := range targets {
+	var room [32]uint64
+	var hard, soft raised
+	hard.labels = room[:0]
+	if need := len(targets) + 2; need > len(room) {
+		hard.labels = make([]uint64, 0, need)
+	}
+	b := labeller{n: n}
+	for i := range targets {
+		t := &targets[i]
 		if t.Err() != nil {
 			continue
 		}
-		var shape bool
-		if t.IsSoft() {
-			soft, shape = n.appendLabels(soft, t)
-		} else {
-			hard, shape = n.appendLabels(hard, t)
-		}
+		l, ok, shape := b.label(*t)
 		if shape {
 			shapes++
 		}
+		switch {
+		case !ok:
+		case t.IsSoft():
+			soft = soft.add(l)
+		default:
+			hard = hard.add(l)
+		}
 	}
-	now := n.now()
-	if len(soft) > 0 {
-		n.touches.add(n.fence.Invalidate(now, true, soft...), why)
+	if len(hard.labels)+len(soft.labels) == 0 {
+		return shapes
 	}
-	if len(hard) > 0 {
-		n.touches.add(n.fence.Invalidate(now, false, hard...), why)
+	var now int64
+	if why.at.IsZero() {
+		why.at = time.Now()
+		now = int64(why.at.Sub(n.base))
+	} else {
+		now = n.now()
+	}
+	if ls := soft.all(); len(ls) > 0 {
+		n.touches.add(n.fence.Invalidate(now, true, ls...), &why)
+	}
+	if ls := hard.all(); len(ls) > 0 {
+		n.touches.add(n.fence.Invalidate(now, false, ls...), &why)
 	}
 	return shapes
 }

@@ -1,6 +1,8 @@
 package lethe
 
 import (
+	"strings"
+
 	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -10,39 +12,99 @@ func (f *function) keyLabel(key string) depend.Label {
 	if f.hashed {
 		key = event.HashKey(key)
 	}
-	return depend.Key(f.name, key)
+	return f.label.Key(key)
 }
 
-// appendLabels appends the hashes that forgetting t raises on this node: its label, its any label, and the global any label.
-// Keys of a function that isn't memoized here concern no entry. shape says that the arguments can't be the function's, which
-// then counts as a whole.
-func (n *Node) appendLabels(dst []uint64, t event.Target) (_ []uint64, shape bool) {
-	var l depend.Label
+// takes reports whether a canonical key can be of this function. The common ones, a single string or number, are told by
+// their ends: no quote stands within such a string, no comma within a number.
+func (f *function) takes(key string) bool {
+	if len(f.shape) == 1 && len(key) > 2 && key[0] == '[' && key[len(key)-1] == ']' {
+		switch arg := key[1 : len(key)-1]; {
+		case f.shape[0] == stringKind && arg[0] == '"' && strings.IndexByte(arg[1:], '"') == len(arg)-2:
+			return true
+		case f.shape[0] == numberKind && kindOfByte(arg[0]) == numberKind && strings.IndexByte(arg, ',') < 0:
+			return true
+		}
+	}
+	return fits(f.shape, []byte(key))
+}
+
+// labeller tells the labels of targets, one after the other: mostly they are keys of one function.
+type labeller struct {
+	n    *Node
+	name string
+	f    *function // of that name
+}
+
+func (b *labeller) function(name string) *function {
+	if b.f == nil || name != b.name {
+		b.name, b.f = name, b.n.functions.find(name)
+	}
+	return b.f
+}
+
+// label is what forgetting t raises on this node. Keys of a function that isn't memoized here concern no entry: ok is false.
+// shape says that the arguments can't be the function's, which then counts as a whole.
+func (b *labeller) label(t event.Target) (l depend.Label, ok, shape bool) {
+	if key := t.Canonical(); key != "" {
+		switch f := b.function(t.Name()); {
+		case f == nil:
+			return l, false, false
+		case !f.takes(key):
+			return f.label, true, true
+		default:
+			return f.keyLabel(key), true, false
+		}
+	}
 	switch t.Scope() {
 	case event.ScopeAll:
-		l = depend.All()
+		return depend.All(), true, false
 	case event.ScopeTag:
-		l = depend.Tag(t.Name())
+		return depend.Tag(t.Name()), true, false
 	case event.ScopePrefix:
-		l = depend.Prefix(t.Name())
+		return depend.Prefix(t.Name()), true, false
 	case event.ScopeFunction, event.ScopeKey:
-		f := n.functions.find(t.Name())
+		f := b.function(t.Name())
 		if f == nil {
-			return dst, false
+			return l, false, false
 		}
-		l = f.label
-		if t.Scope() == event.ScopeFunction {
-			break
+		if hash := t.ArgsHash(); hash != "" && f.hashed {
+			return f.label.Key(hash), true, false
 		}
-		switch args, hash := t.Args(), t.ArgsHash(); {
-		case f.hashed && hash != "":
-			l = depend.Key(f.name, hash)
-		case hash != "": // this function's keys are not hashed: which one is meant can't be told
-		case !fits(f.shape, args):
-			shape = true
-		default:
-			l = f.keyLabel(string(args))
-		}
+		return f.label, true, false // also where this function's keys are not hashed: which one is meant can't be told
+	}
+	return l, false, false
+}
+
+// raised are the hashes that one stamp raises: the targets' labels, their any labels, and the global any label.
+type raised struct {
+	labels []uint64
+	last   uint64 // any label: once an event is enough for the keys of a function
+}
+
+// add returns r with l: written through a pointer, the room for labels would have to be on the heap.
+func (r raised) add(l depend.Label) raised {
+	if len(r.labels) == 0 || l.Any != r.last {
+		r.labels, r.last = append(r.labels, l.Any), l.Any
+	}
+	r.labels = append(r.labels, l.Hash)
+	return r
+}
+
+// all ends the list with the global any label; it is empty where nothing was added.
+func (r raised) all() []uint64 {
+	if len(r.labels) == 0 {
+		return nil
+	}
+	return append(r.labels, depend.GlobalAny())
+}
+
+// appendLabels appends the hashes that forgetting t raises on this node.
+func (n *Node) appendLabels(dst []uint64, t event.Target) (_ []uint64, shape bool) {
+	b := labeller{n: n}
+	l, ok, shape := b.label(t)
+	if !ok {
+		return dst, false
 	}
 	return append(dst, l.Hash, l.Any, depend.GlobalAny()), shape
 }

@@ -17,6 +17,9 @@ type touch struct {
 // maxTouches bounds how many invalidations are remembered; older ones can't be named any more.
 const maxTouches = 1024
 
+// maxTouched bounds what is remembered of a reason, in bytes.
+const maxTouched = 256
+
 // touches remembers the latest invalidations by their stamp.
 type touches struct {
 	mu   sync.Mutex // guards what follows
@@ -26,17 +29,14 @@ type touches struct {
 	}
 }
 
-func (ts *touches) add(stamp uint64, t touch) {
-	if len(t.reason) > 256 {
-		t.reason = t.reason[:256]
-	}
-	if t.at.IsZero() {
-		t.at = time.Now()
-	}
+func (ts *touches) add(stamp uint64, t *touch) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	at := &ts.ring[stamp%maxTouches]
-	at.stamp, at.touch = stamp, t
+	at.stamp, at.touch = stamp, *t
+	if len(t.reason) > maxTouched {
+		at.reason = t.reason[:maxTouched]
+	}
 }
 
 func (ts *touches) find(stamp uint64) (touch, bool) {
