@@ -11,12 +11,12 @@ import (
 )
 
 // callers is how many goroutines invalidate at once, each waiting for its answer.
-const callers = 256
+const callers = 2048
 
 func keysStale() suite.Question {
 	q := suite.Question{
 		ID: "keys-stale", Redis: true, Title: "Keys made stale on each node, a second", Unit: "keys/s", Higher: true,
-		About: "256 goroutines of one process invalidate one key at a time, each waiting for its answer, until all of the keys have " +
+		About: "2,048 goroutines of one process invalidate one key at a time, each waiting for its answer, until all of the keys have " +
 			"reached every node; counted from the first call to the moment when the last node has the last key. Lethe: `Invalidate`, stored " +
 			"and acknowledged; what comes in while a publish is under way becomes the next event, and a node's receiver counts what was " +
 			"forgotten. Some of the keys are cached on each node, and gone afterwards. Peers send a message a key, with the text that " +
@@ -35,7 +35,7 @@ func keysStale() suite.Question {
 				if err != nil {
 					return nil, err
 				}
-				keys := map[string]int{letheName: 2_000_000, redisKeyName: 600_000, coreKeyName: 400_000, trackName: 60_000}
+				keys := map[string]int{letheName: 6_000_000, redisKeyName: 600_000, coreKeyName: 400_000, trackName: 60_000}
 				var cs []suite.Contender
 				for _, r := range rs {
 					n := keys[r.name] / nodes / suite.Pick(e, 1, 2)

@@ -17,7 +17,7 @@ func messages() suite.Question {
 		About: "What the server took in and sent out while 200 keys were invalidated one by one, divided by 200. Lethe's is a message in, " +
 			"its answer, and one out to each node. What the nodes send for their own upkeep (ticks, probes, presence) in that time is in it, " +
 			"in everybody's since the nodes are there all the time; how much that is in a second is measured in the half second before. " +
-			"`lethe, 256 callers` invalidates 20,000 keys from 256 goroutines, which share events.",
+			"`lethe, 2,048 callers` invalidates 20,000 keys from 2,048 goroutines, which share events.",
 	}
 	for _, nodes := range []int{10, 100} {
 		q.Cases = append(q.Cases, suite.Case{
@@ -27,7 +27,7 @@ func messages() suite.Question {
 				if err != nil {
 					return nil, err
 				}
-				cs := []suite.Contender{{Name: "lethe, 256 callers", Run: func(ctx context.Context) (suite.Sample, error) {
+				cs := []suite.Contender{{Name: "lethe, 2,048 callers", Run: func(ctx context.Context) (suite.Sample, error) {
 					return rs[0].traffic(ctx, server, 20_000, callers)
 				}}}
 				for _, r := range rs {

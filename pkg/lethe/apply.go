@@ -25,9 +25,7 @@ func (h *handler) Apply(d *bus.Delivery) {
 				"source", d.Source, "id", d.ID, "subject", d.Subject)
 		}
 	}
-	for _, t := range d.Targets {
-		n.metrics.applied[scopeIndex(t.Scope())].Add(1)
-	}
+	n.metrics.count(d.Targets)
 	if !d.Time.IsZero() && d.Live {
 		n.metrics.propagation.Observe(max(time.Since(d.Time), 0).Seconds())
 	}
