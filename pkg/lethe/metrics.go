@@ -39,6 +39,19 @@ func scopeIndex(s event.Scope) int {
 	return len(scopes) - 1
 }
 
+// count adds what was applied, one addition a scope however many targets there are.
+func (m *nodeMetrics) count(targets []event.Target) {
+	var by [len(scopes)]uint64
+	for _, t := range targets {
+		by[scopeIndex(t.Scope())]++
+	}
+	for i, n := range by {
+		if n > 0 {
+			m.applied[i].Add(n)
+		}
+	}
+}
+
 // logLimit lets through one line a key and minute, and 1,000 keys a minute.
 type logLimit struct {
 	mu     sync.Mutex
@@ -115,13 +128,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	n := c.n
 	for _, f := range n.functions.all() {
 		for i, r := range results {
-			count(descRequests, f.requests[i].sum(), f.name, r)
+			count(descRequests, f.requests.sum(i), f.name, r)
 		}
 		count(descShared, f.loadsShared.Load(), f.name)
 		count(descFenced, f.loadsFenced.Load(), f.name)
 		count(descModified, f.hotModified.Load(), f.name)
 		gauge(descWaiting, float64(f.herd.waiting()), f.name)
-		f.loadSeconds.Collect(ch)
+		f.loadSeconds.of(f.name).Collect(ch)
 		if a := f.auditor; a != nil {
 			for i, age := range auditAges {
 				for r, result := range verdicts {
@@ -133,7 +146,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if t := n.memory(); t != nil {
 		gauge(descEntries, float64(t.bulk.Len()), "bulk")
-		gauge(descEntries, float64(t.hot.EstimatedSize()), "hot")
+		gauge(descEntries, float64(t.hot.len()), "hot")
 		gauge(descBytes, float64(t.bulk.Capacity()), "bulk")
 		for i, reason := range []string{"expired", "space", "deleted"} {
 			count(descEvictions, t.bulkEvicted[i].Load(), "bulk", reason)
