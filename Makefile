@@ -23,7 +23,7 @@ export CGO_ENABLED := 1
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all help build test postgres lint fmt demo exact sim chaos topology model hostile bench bench-quick bench-go bench-check redis fuzz mutants tools clean
+.PHONY: all help build test postgres lint fmt demo exact sim chaos topology model hostile bench bench-quick bench-go bench-check guards redis fuzz mutants tools clean
 
 all: fmt lint test ## format, lint, test (the default)
 
@@ -83,6 +83,9 @@ bench-quick: redis ## the same in two minutes, into bin/bench-quick
 bench-go: ## the benchmarks of the packages, with allocations (BENCH=regexp), and brokers on DATABASES
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	cd bench && $(GO) build -o ../$(BIN)/bench . && ../$(BIN)/bench -manifests '$(DATABASES)'
+
+guards: ## what speed rests on and no clock has a say in: allocations, bytes an entry, messages an invalidation (without the race detector, which allocates)
+	$(GO) test -count=1 -run 'Allocat|EntryTakes|GenerationTakes|OneMessage|ShareMessages' ./pkg/lethe ./pkg/event ./internal/depend ./internal/fence ./internal/bus
 
 bench-check: ## that the benchmarks compile, and say what they measure
 	cd bench && $(GO) vet ./... && $(GO) test ./internal/... && $(GO) test -run 'Takes|Units|WideArea|Batches|Books' ./capacity

@@ -26,7 +26,7 @@ func gap() suite.Question {
 		About: "The node's connection loses 100 events (a dialer that reads the protocol takes them out); the next one passes and shows the gap. " +
 			"`us` is from the moment when the node's request for what is missing leaves it until its receiver has been called with the last event, " +
 			"that is, all were fetched, decoded, fenced and put in order, and the cursor has passed them. `us in all` is from the moment when the " +
-			"event that shows the gap reaches the node; 20 ms of it are the time that a message which was only overtaken has to come by itself. " +
+			"event that shows the gap reaches the node. " +
 			"`bare Direct Get` asks for the same 100 messages in one batch, over the same kind of connection, and looks at none of them. A node " +
 			"asks for one more on either side, which it compares with what it knows.",
 		Bars: []suite.Bar{{Of: letheName, To: bareName, Bound: 1.5}},

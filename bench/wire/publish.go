@@ -47,15 +47,20 @@ func newPublisher(ctx context.Context, e *suite.Env, url string) (p *publisher, 
 	if p.nc, err = nats.Connect(url); err != nil {
 		return nil, err
 	}
-	e.Defer(func() error { p.nc.Close(); return nil })
+	nc := p.nc
+	e.Defer(func() error { nc.Close(); return nil })
 	if p.js, err = jetstream.New(p.nc); err != nil {
 		return nil, err
 	}
-	p.redis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{e.Redis}, ForceSingleClient: true})
+	if e.Redis == "" {
+		return p, nil
+	}
+	redis, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{e.Redis}, ForceSingleClient: true})
 	if err != nil {
 		return nil, err
 	}
-	e.Defer(func() error { p.redis.Close(); return nil })
+	p.redis = redis
+	e.Defer(func() error { redis.Close(); return nil })
 	return p, nil
 }
 

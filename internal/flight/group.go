@@ -142,13 +142,22 @@ func (g *Group[K, R]) step(f *Flight[R], a *Ask) Step {
 // begin reads the clock under the group's lock: a flight begun after another has ended is born after whatever a caller noted
 // before it saw that end.
 func (g *Group[K, R]) begin(a *Ask, load *Load) *Flight[R] {
+	var f *Flight[R]
 	if load == nil {
-		load = g.graph.Begin(a.Parent)
+		both := &struct { // one allocation
+			flight Flight[R]
+			load   Load
+		}{load: Load{parent: a.Parent}}
+		f, load = &both.flight, &both.load
+		g.graph.wait(a.Parent, load)
+	} else {
+		f = new(Flight[R])
 	}
 	g.ordinal++
-	return &Flight[R]{
+	*f = Flight[R]{
 		Load: load, Start: g.clock(), ordinal: g.ordinal, offer: a.Offer, bypass: a.Need > 0, done: make(chan struct{}),
 	}
+	return f
 }
 
 // ancestor reports whether one of the loads that ask is a load of k.

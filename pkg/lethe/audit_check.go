@@ -40,12 +40,12 @@ func (c *core[K, V]) runAudit() {
 	}
 }
 
-// auditStored samples the key of what was stored, by the hash of its text: the same keys on all nodes.
+// auditStored samples the key of what was stored, by the hash of its name and canonical key: the same keys on all nodes.
 func (c *core[K, V]) auditStored(k K, text string, l *fence.Life) {
 	if c.auditor == nil {
 		return
 	}
-	if hash := xxhash.Sum64String(text); hash <= c.sampled {
+	if hash := xxhash.Sum64String(c.name + "\x00" + c.canonical(text)); hash <= c.sampled {
 		c.auditor.sample.stored(k, text, hash, l, c.n.now())
 	}
 }
@@ -142,7 +142,7 @@ func (c *core[K, V]) reportStale(chk *auditCheck, have *sight[V]) {
 	if !n.metrics.logged.allow("stale:"+chk.text, n.now()) {
 		return
 	}
-	names := c.labelNames(key, have.labels)
+	names := c.labelNames(key, have.labels())
 	if c.hashed {
 		key = event.HashKey(key)
 	}

@@ -23,24 +23,25 @@ func (c *core[K, V]) look(k K, text string) (s sight[V], ok bool) {
 	if c.n.closed.Load() {
 		return s, false
 	}
+	key := []byte(text)
 	if !c.s.withoutHot {
-		if h := c.findHot(c.hotKey(k, text), k, text); h != nil && fresh(&h.Life) {
+		if h := c.findHot(c.hotKey(k, key), k, key); h != nil && fresh(&h.Life) {
 			return sight[V]{h.entry, h.value, Hot}, true
 		}
 	}
 	if c.s.withoutBulk {
 		return s, false
 	}
-	b, err := c.n.tiers.bulk.Get(text)
-	if err != nil {
+	b, ok := c.n.tiers.find(key)
+	if !ok {
 		return s, false
 	}
 	e, raw, encoded, ok := parseEntry(b, nil)
 	if !ok || !fresh(&e.Life) {
 		return s, false
 	}
+	e.Labels = parseLabels(raw)
 	s.entry, s.tier = e, Bulk
-	s.labels = parseLabels(raw)
 	if e.negative == 0 && c.codec.Decode(encoded, &s.value) != nil {
 		return s, false
 	}

@@ -28,7 +28,9 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 	}
 	frame := depend.From(ctx)
 	rd := c.reading(frame)
-	asked := c.ask(ctx, rd)
+	asked := c.ask(ctx, &rd)
+	buf := buffer()
+	defer buffers.Put(buf)
 	var missing []K
 	var texts []string
 	var errs []error
@@ -38,37 +40,38 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 			continue
 		}
 		seen[k] = struct{}{}
-		text, err := c.text(k)
+		*buf = (*buf)[:0]
+		text, err := c.text(buf, k)
 		if err != nil {
 			return found, err
 		}
 		if asked.Need == 0 {
-			if r, ok, err := c.cached(ctx, frame, rd, k, text, true); ok {
+			if a, ok, err := c.cached(ctx, frame, &rd, k, buf, true); ok {
 				if err == nil {
-					found[k] = r.Value
+					found[k] = *a.value
 				} else {
 					errs = append(errs, err)
 				}
 				continue
 			}
 		}
-		missing, texts = append(missing, k), append(texts, text)
+		missing, texts = append(missing, k), append(texts, string(text))
 	}
 	if len(missing) > 0 {
-		errs = append(errs, c.many(ctx, frame, rd, asked, missing, texts, found))
+		errs = append(errs, c.many(ctx, frame, &rd, &asked, missing, texts, found))
 	}
 	return found, errors.Join(errs...)
 }
 
 // many enters every missing key, loads those it leads in one batch, and only then waits for what others load: two batches that
 // want each other's keys would otherwise wait for ever.
-func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, asked *flight.Ask, ks []K, texts []string, found map[K]V) error {
+func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd *reading, asked *flight.Ask, ks []K, texts []string, found map[K]V) error {
 	if err := ctx.Err(); err != nil {
 		return c.giveUp(frame, err)
 	}
 	asked.Clock, asked.Leased = c.n.gate.Ask()
 	load := c.n.graph.Begin(rd.load)
-	j := &job[K, V]{c: c, rd: rd, load: load, start: c.n.now(), ordinary: asked.Need == 0, store: asked.Leased && asked.Need == 0}
+	j := &job[K, V]{c: c, rd: *rd, load: load, start: c.n.now(), ordinary: asked.Need == 0, store: asked.Leased && asked.Need == 0}
 	var errs []error
 	var own, others []waiter[K, V]
 	for i, k := range ks {
@@ -93,12 +96,12 @@ func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, 
 		j.run = c.runBatch(j)
 		j.begin(ctx)
 	}
-	take := func(k K, r Result[V], err error) {
+	take := func(k K, a answer[V], err error) {
 		if err != nil {
 			errs = append(errs, err)
 			return
 		}
-		found[k] = r.Value
+		found[k] = *a.value
 	}
 	for i, w := range own {
 		select {
@@ -114,14 +117,14 @@ func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd reading, 
 		}
 		o := w.f.Result()
 		if o.absent {
-			c.note(frame, o.labels, 0)
+			c.note(frame, o.fence.Labels, 0)
 			continue
 		}
-		r, err := c.answer(frame, w.ask, w.f, o, true)
+		a, err := c.answer(frame, w.ask, o, true)
 		if err != nil && i > 0 {
 			continue // one error for the batch
 		}
-		take(w.key, r, err)
+		take(w.key, a, err)
 	}
 	c.n.graph.Leave(rd.load, load)
 	for _, w := range others {
@@ -155,7 +158,7 @@ func (c *core[K, V]) runBatch(j *job[K, V]) func(context.Context) (func(int) (V,
 }
 
 // share waits for a key that somebody else loads. A batch's answer that there is none is good as a value would be.
-func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd reading, w waiter[K, V]) (r Result[V], ok bool, err error) {
+func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd *reading, w waiter[K, V]) (r answer[V], ok bool, err error) {
 	o, err := c.wait(ctx, rd, w.ask, w.f)
 	if err != nil {
 		return r, true, c.giveUp(frame, err)
@@ -163,10 +166,10 @@ func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd reading,
 	good := w.step == flight.Share || w.step == flight.Alone || w.step == flight.Check && o.err == nil && c.n.gate.Valid(&o.fence)
 	switch {
 	case good && o.absent:
-		c.note(frame, o.labels, 0)
+		c.note(frame, o.fence.Labels, 0)
 		return r, false, nil
 	case good:
-		r, err = c.answer(frame, w.ask, w.f, o, w.step == flight.Alone)
+		r, err = c.answer(frame, w.ask, o, w.step == flight.Alone)
 		return r, true, err
 	}
 	r, err = c.fly(ctx, frame, rd, w.key, w.text, w.ask)
@@ -210,7 +213,7 @@ func (c *core[K, V]) fill(ctx context.Context, load func(context.Context) (map[K
 	}
 	frame := depend.From(ctx)
 	rd := c.reading(frame)
-	ask := c.ask(ctx, rd)
+	ask := c.ask(ctx, &rd)
 	ask.Clock, ask.Leased = c.n.gate.Ask()
 	start := c.n.now()
 	l := c.n.graph.Begin(rd.load)
@@ -230,7 +233,7 @@ func (c *core[K, V]) fill(ctx context.Context, load func(context.Context) (map[K
 			return nil, err
 		}
 		for k := range m {
-			text, err := c.text(k)
+			text, err := c.textOf(k)
 			if err != nil {
 				return nil, err
 			}
@@ -243,7 +246,7 @@ func (c *core[K, V]) fill(ctx context.Context, load func(context.Context) (map[K
 	select {
 	case e := <-done:
 		for _, o := range e.outcomes {
-			c.note(frame, o.labels, o.expires)
+			c.note(frame, o.fence.Labels, o.expires)
 		}
 		if len(e.outcomes) == 0 { // what load has read stands in no outcome
 			c.note(frame, nil, 0)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -44,15 +45,39 @@ func (c msgpackCodec) Append(dst []byte, v any) ([]byte, error) {
 		p.Elem().Set(r)
 		v = p.Interface()
 	}
-	w := bytes.NewBuffer(dst)
-	e := msgpack.GetEncoder()
-	defer msgpack.PutEncoder(e)
-	e.Reset(w)
-	e.SetSortMapKeys(true)
-	if err := e.Encode(v); err != nil {
+	w, ok := encoders.Get().(*encoder)
+	if !ok {
+		w = &encoder{to: msgpack.NewEncoder(nil)}
+	}
+	w.dst = dst
+	w.to.Reset(w)
+	w.to.SetSortMapKeys(true)
+	err := w.to.Encode(v)
+	dst, w.dst = w.dst, nil
+	encoders.Put(w)
+	if err != nil {
 		return nil, err
 	}
-	return w.Bytes(), nil
+	return dst, nil
+}
+
+// encoder appends what its own encoder writes.
+type encoder struct {
+	to  *msgpack.Encoder
+	dst []byte
+}
+
+//nolint:gochecknoglobals // a pool knows nothing of who uses it
+var encoders sync.Pool
+
+func (e *encoder) Write(b []byte) (int, error) {
+	e.dst = append(e.dst, b...)
+	return len(b), nil
+}
+
+func (e *encoder) WriteByte(b byte) error {
+	e.dst = append(e.dst, b)
+	return nil
 }
 
 // Decode reads data into v, a pointer to a zero value.

@@ -8,8 +8,6 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/internal/fence"
 	"github.com/lethe-cache/lethe/internal/flight"
@@ -28,6 +26,7 @@ type core[K comparable, V any] struct {
 
 	canon  func(dst []byte, k K) ([]byte, error) // appends the canonical key
 	byText bool                                  // K is keyed by its text everywhere: Go's == is not the identity
+	quick  bool                                  // a hot hit needs K only
 	seed   maphash.Seed
 	prefix string // of this function's texts
 	group  *flight.Group[string, *outcome[V]]
@@ -35,14 +34,23 @@ type core[K comparable, V any] struct {
 	sampled uint64 // WithAudit: up to which hash of its text a key is
 }
 
-// hotEntry is a decoded value.
+// hotEntry is a decoded value. What a hit touches stands first: with a string for a key and a pointer for a value it is 48 bytes, and
+// the whole is 256, so that an entry is one object, four cache lines, of which a hit reads one.
 type hotEntry[K comparable, V any] struct {
-	entry
-	memo  fence.Memo
 	c     *core[K, V]
+	memo  fence.Memo
+	until int64 // Expires; 0 for a remembered error, which is not what a hit returns
 	key   K
-	text  string // instead of key, where that is the identity
 	value V
+
+	entry
+	more *hotMore // nil where there is nothing
+	room [17]uint64
+}
+
+// hotMore is what few entries have.
+type hotMore struct {
+	text  string // instead of the key, where that is the identity
 	bytes []byte // the encoded value, of a sample of entries; nil where not sampled
 }
 
@@ -102,17 +110,13 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 	}
 	f.inspect = c.inspect
 	f.herd.most = n.cfg.MaxLoads
-	f.loadSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: "lethe", Name: "load_seconds", Help: "How long loads took.",
-		ConstLabels: prometheus.Labels{"function": name},
-		Buckets:     []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30},
-	})
 	if err := n.openTiers(); err != nil {
 		return nil, err
 	}
 	c.function = f
+	c.quick = !c.byText && !s.withoutHot
 	c.startAudit()
-	c.prefix = name + "\x00"
+	c.prefix = n.functions.prefix()
 	c.group = flight.NewGroup[string, *outcome[V]](&n.graph, n.fence.Clock)
 	if taken, ok := n.functions.register(f); !ok {
 		return nil, fmt.Errorf("the name %q is taken on this node", taken)
@@ -124,43 +128,52 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 	return c, nil
 }
 
-// hotKey is where k stands in the hot tier, and the stripe of its counters.
-func (c *core[K, V]) hotKey(k K, text string) uint64 {
+// hotKey is where k stands in the hot tier. text is asked of a K that is keyed by it.
+func (c *core[K, V]) hotKey(k K, text []byte) uint64 {
 	if c.byText {
-		return maphash.String(c.seed, text)
+		return maphash.Bytes(c.seed, text)
 	}
 	return maphash.Comparable(c.seed, k)
 }
 
 // findHot returns the decoded value of k, in whatever state it is.
-func (c *core[K, V]) findHot(hash uint64, k K, text string) *hotEntry[K, V] {
+func (c *core[K, V]) findHot(hash uint64, k K, text []byte) *hotEntry[K, V] {
 	item, ok := c.n.tiers.hot.GetIfPresent(hash)
 	if !ok {
 		return nil
 	}
 	e, ok := item.(*hotEntry[K, V])
-	if !ok || e.c != c || c.byText && e.text != text || !c.byText && e.key != k {
+	if !ok || e.c != c || c.byText && e.more.text != string(text) || !c.byText && e.key != k {
 		return nil
 	}
 	return e
 }
 
-// text identifies k on this node, in the bulk tier and among flights: the function's name and the canonical key.
-func (c *core[K, V]) text(k K) (text string, err error) {
-	buf := buffer()
-	defer buffers.Put(buf)
-	b := (*buf)[:0]
-	b = append(b, c.prefix...)
+// text is what identifies k on this node, in the bulk tier and among flights: the function's number and the canonical key. It stands in
+// buf, and is written once.
+func (c *core[K, V]) text(buf *[]byte, k K) (text []byte, err error) {
+	if len(*buf) > 0 {
+		return *buf, nil
+	}
+	b := append(*buf, c.prefix...)
 	if c.byText { // the key's own method writes it
 		err = guard(func() (err error) { b, err = c.canon(b, k); return err })
 	} else {
 		b, err = c.canon(b, k)
 	}
 	if err != nil {
-		return "", &Error{Op: "get", Name: c.name, Err: err}
+		return nil, &Error{Op: "get", Name: c.name, Err: err}
 	}
 	*buf = b
-	return string(b), nil
+	return b, nil
+}
+
+// textOf is text as a string of its own.
+func (c *core[K, V]) textOf(k K) (string, error) {
+	buf := buffer()
+	defer buffers.Put(buf)
+	text, err := c.text(buf, k)
+	return string(text), err
 }
 
 // canonical is the canonical key in a text.

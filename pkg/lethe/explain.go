@@ -27,7 +27,7 @@ func (n *Node) Functions() []FunctionInfo {
 	for _, f := range n.functions.all() {
 		i := FunctionInfo{Name: f.name, Former: f.former, Args: len(f.shape), TTL: f.ttl, Hashed: f.hashed, Reads: map[string]uint64{}}
 		for r, name := range results {
-			i.Reads[name] = f.requests[r].sum()
+			i.Reads[name] = f.requests.sum(r)
 		}
 		infos = append(infos, i)
 	}
@@ -96,7 +96,7 @@ func (n *Node) Explain(ctx context.Context, target event.Target) (Explanation, e
 		x.Cached, x.Negative = true, e.negative > 0
 		born, expires := n.base.Add(time.Duration(e.Start)), n.base.Add(time.Duration(e.Expires))
 		x.Born, x.Expires = &born, &expires
-		labels = e.labels
+		labels = e.labels()
 	}
 	for _, l := range append(slices.Clone(labels), depend.All()) {
 		x.Labels = append(x.Labels, n.explainLabel(n.labelName(f, key, l, target), l, e))
@@ -128,15 +128,15 @@ func (c *core[K, V]) inspect(canonical string) (e *entry, tier Tier, usable bool
 	if c.s.withoutBulk {
 		return nil, "", false
 	}
-	b, err := c.n.tiers.bulk.Get(text)
-	if err != nil {
+	b, ok := c.n.tiers.find([]byte(text))
+	if !ok {
 		return nil, "", false
 	}
 	found, raw, _, ok := parseEntry(b, nil)
 	if !ok {
 		return nil, "", false
 	}
-	found.labels = parseLabels(raw)
+	found.Labels = parseLabels(raw)
 	r := c.n.gate.Read(&found.Life, nil)
 	return &found, Bulk, c.serve(&found.Life, r) != unusable
 }
@@ -148,7 +148,7 @@ func (c *core[K, V]) hotByText(text string) *hotEntry[K, V] {
 	}
 	for _, item := range c.n.tiers.hot.All() {
 		if e, ok := item.(*hotEntry[K, V]); ok && e.c == c {
-			if have, err := c.text(e.key); c.byText && e.text == text || !c.byText && err == nil && have == text {
+			if have, err := c.textOf(e.key); c.byText && e.more.text == text || !c.byText && err == nil && have == text {
 				return e
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 
-	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -36,7 +35,7 @@ func (f *Func[K, V]) Get(ctx context.Context, k K) (V, error) { return f.c.get(c
 
 // Lookup is Get that also says how it was answered.
 func (f *Func[K, V]) Lookup(ctx context.Context, k K) (Result[V], error) {
-	return f.c.lookup(ctx, depend.From(ctx), k)
+	return f.c.lookup(ctx, k)
 }
 
 // GetMany loads what is missing in one call WithBatch, else each by itself, up to 16 at a time. Keys the batch left out are absent
@@ -69,7 +68,7 @@ func (f *Func[K, V]) Target(k K) event.Target { return f.c.target(f.c.name, k) }
 
 // target is k under one of the function's names.
 func (c *core[K, V]) target(name string, k K) event.Target {
-	text, err := c.text(k)
+	text, err := c.textOf(k)
 	if err != nil {
 		// The untyped constructor refuses the same arguments and carries the error.
 		return event.Key(name, k)
@@ -91,7 +90,7 @@ func (c *core[K, V]) names() []string {
 func (c *core[K, V]) invalidate(ctx context.Context, ks ...K) (event.Token, error) {
 	ts := make([]event.Target, 0, len(ks))
 	for _, k := range ks {
-		if _, err := c.text(k); err != nil {
+		if _, err := c.textOf(k); err != nil {
 			return event.Token{}, err
 		}
 		for _, name := range c.names() {

@@ -3,7 +3,6 @@ package lethe
 import (
 	"context"
 
-	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -28,7 +27,7 @@ func (f *Func0[V]) Get(ctx context.Context) (V, error) { return f.c.get(ctx, non
 
 // Lookup is Func.Lookup.
 func (f *Func0[V]) Lookup(ctx context.Context) (Result[V], error) {
-	return f.c.lookup(ctx, depend.From(ctx), none{})
+	return f.c.lookup(ctx, none{})
 }
 
 // Peek is Func.Peek.

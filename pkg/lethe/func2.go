@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 
-	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -47,7 +46,7 @@ func (f *Func2[A, B, V]) Get(ctx context.Context, a A, b B) (V, error) {
 
 // Lookup is Func.Lookup.
 func (f *Func2[A, B, V]) Lookup(ctx context.Context, a A, b B) (Result[V], error) {
-	return f.c.lookup(ctx, depend.From(ctx), args2[A, B]{a, b})
+	return f.c.lookup(ctx, args2[A, B]{a, b})
 }
 
 // Peek is Func.Peek.

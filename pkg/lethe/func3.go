@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 
-	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -52,7 +51,7 @@ func (f *Func3[A, B, C, V]) Get(ctx context.Context, a A, b B, c C) (V, error) {
 
 // Lookup is Func.Lookup.
 func (f *Func3[A, B, C, V]) Lookup(ctx context.Context, a A, b B, c C) (Result[V], error) {
-	return f.c.lookup(ctx, depend.From(ctx), args3[A, B, C]{a, b, c})
+	return f.c.lookup(ctx, args3[A, B, C]{a, b, c})
 }
 
 // Peek is Func.Peek.

@@ -1,9 +1,12 @@
 package lethe
 
 import (
+	"encoding/binary"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,11 +24,12 @@ type function struct {
 
 	inspect func(text string) (*entry, Tier, bool) // for Explain
 
-	requests     [len(results)]counter
+	requests     counts
 	loadsShared  atomic.Uint64
 	loadsFenced  atomic.Uint64
 	hotModified  atomic.Uint64
-	loadSeconds  prometheus.Histogram
+	loadSeconds  histogram
+	deadlines    deadlines
 	herd         herd
 	auditor      *auditor  // nil without WithAudit
 	encodeFailed sync.Once // logs the first
@@ -44,67 +48,112 @@ const (
 //nolint:gochecknoglobals // a constant table
 var results = [...]string{"hit", "miss", "stale", "negative", "bypass", "error"}
 
-// counter is striped over cache lines: hits of different keys on different cores do not meet.
-type counter [8]struct {
-	n atomic.Uint64
-	_ [56]byte
+// counts are how many requests were answered how: one cache line for all results, several times over, so that goroutines that read at
+// the same time do not meet.
+type counts [8]struct {
+	n [len(results)]atomic.Uint64
+	_ [64 - 8*len(results)]byte
 }
 
-func (c *counter) add(stripe uint64) { c[stripe&7].n.Add(1) }
+// add counts one. The address of a variable tells goroutines apart, since each has a stack of its own: a stripe by the key would
+// have all of them write all stripes.
+func (c *counts) add(result int) {
+	var here byte
+	at := uint64(uintptr(unsafe.Pointer(&here))) >> 11 * 0x9e3779b97f4a7c15 >> 61 //nolint:gosec // a number; nothing is read through it
+	c[at].n[result].Add(1)
+}
 
-func (c *counter) sum() (n uint64) {
+func (c *counts) sum(result int) (n uint64) {
 	for i := range c {
-		n += c[i].n.Load()
+		n += c[i].n[result].Load()
 	}
 	return n
 }
 
-// functions is the registry of a node. Reads are lock-free: the apply path asks it for every key of every event.
+// histogram is made when there is something to observe: it is a large part of what a function takes.
+type histogram struct {
+	h atomic.Pointer[prometheus.Histogram]
+}
+
+func (l *histogram) of(name string) prometheus.Histogram {
+	if h := l.h.Load(); h != nil {
+		return *h
+	}
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "lethe", Name: "load_seconds", Help: "How long loads took.",
+		ConstLabels: prometheus.Labels{"function": name},
+		Buckets:     []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30},
+	})
+	l.h.CompareAndSwap(nil, &h)
+	return *l.h.Load()
+}
+
+// functions is the registry of a node, and who runs their loads. Reads are lock-free but for the first after a registration: the apply
+// path asks for every key of every event.
 type functions struct {
-	mu     sync.Mutex // serialises registration
-	byName atomic.Pointer[map[string]*function]
+	mu     sync.Mutex                           // guards latest
+	latest map[string]*function                 // by both names
+	byName atomic.Pointer[map[string]*function] // what latest was; nil when it has changed since
+	made   atomic.Uint64
+
+	loaders loaders
 }
 
 // find returns the function that a target's name means, by its present or its former name.
-func (fs *functions) find(name string) *function {
+func (fs *functions) find(name string) *function { return fs.names()[name] }
+
+// names is a copy of the registry, made when it is asked for: a thousand functions registered in a row are copied once.
+func (fs *functions) names() map[string]*function {
+	if m := fs.byName.Load(); m != nil {
+		return *m
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
 	m := fs.byName.Load()
 	if m == nil {
-		return nil
+		c := maps.Clone(fs.latest)
+		m = &c
+		fs.byName.Store(m)
 	}
-	return (*m)[name]
+	return *m
+}
+
+// prefix begins the texts of one function: its number, written so that none is the beginning of another.
+func (fs *functions) prefix() string {
+	return string(binary.AppendUvarint(nil, fs.made.Add(1)))
 }
 
 // register adds f under both of its names, unless one is taken.
 func (fs *functions) register(f *function) (taken string, ok bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	next := map[string]*function{}
-	if m := fs.byName.Load(); m != nil {
-		for n, g := range *m {
-			next[n] = g
-		}
+	if fs.latest == nil {
+		fs.latest = map[string]*function{}
 	}
-	for _, n := range []string{f.name, f.former} {
-		if n == "" {
-			continue
-		}
-		if next[n] != nil {
+	names := []string{f.name}
+	switch f.former {
+	case "":
+	case f.name:
+		return f.name, false
+	default:
+		names = append(names, f.former)
+	}
+	for _, n := range names {
+		if fs.latest[n] != nil {
 			return n, false
 		}
-		next[n] = f
 	}
-	fs.byName.Store(&next)
+	for _, n := range names {
+		fs.latest[n] = f
+	}
+	fs.byName.Store(nil)
 	return "", true
 }
 
 // all returns every function once.
 func (fs *functions) all() []*function {
-	m := fs.byName.Load()
-	if m == nil {
-		return nil
-	}
 	var all []*function
-	for n, f := range *m {
+	for n, f := range fs.names() {
 		if n == f.name {
 			all = append(all, f)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/lethe-cache/lethe/internal/depend"
@@ -31,12 +32,14 @@ func FuzzParseEntry(f *testing.F) {
 			}
 			return
 		}
-		e.labels = parseLabels(raw)
-		if len(e.Labels) != len(e.labels)+1 || e.Labels[len(e.labels)] != allHash {
-			t.Errorf("%d hashes for %d labels and the one of all", len(e.Labels), len(e.labels))
+		hashes := e.Labels
+		e.Labels = parseLabels(raw)
+		labels := e.labels()
+		if len(hashes) != len(labels)+1 || hashes[len(labels)] != allHash || !slices.Equal(hashes, e.Labels) {
+			t.Errorf("%d hashes for %d labels and the one of all", len(hashes), len(labels))
 		}
-		for i, l := range e.labels {
-			if e.Labels[i] != l.Hash {
+		for i, l := range labels {
+			if hashes[i] != l.Hash {
 				t.Errorf("hash %d is not that of its label", i)
 			}
 		}

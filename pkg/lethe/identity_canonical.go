@@ -17,6 +17,11 @@ func canonicalOf[K comparable]() func(dst []byte, k K) ([]byte, error) {
 	case t == reflect.TypeFor[string]():
 		return func(dst []byte, k K) ([]byte, error) {
 			s, _ := any(k).(string)
+			if plain(s) {
+				dst = append(dst, '"')
+				dst = append(dst, s...)
+				return append(dst, '"'), nil
+			}
 			return event.AppendCanonicalString(dst, s)
 		}
 	case t == reflect.TypeFor[int]():
@@ -27,6 +32,26 @@ func canonicalOf[K comparable]() func(dst []byte, k K) ([]byte, error) {
 	}
 	write := writerOf(t)
 	return func(dst []byte, k K) ([]byte, error) { return write(dst, reflect.ValueOf(&k).Elem()) }
+}
+
+// plain reports whether a string's JSON is itself in quotes: ASCII without control characters, quotes and backslashes. It looks at
+// eight bytes at a time.
+func plain(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		if (x|(x-ones*0x20)|(quote-ones)|(backslash-ones))&highs != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // keyWriter appends one value of the type it was made for.

@@ -18,10 +18,9 @@ import (
 type outcome[V any] struct {
 	value   V
 	err     error
-	absent  bool // a batch that left the key out
-	fence   fence.Life
-	labels  []depend.Label
-	expires int64 // as a parent has to count it: 0 where nothing was stored
+	absent  bool       // a batch that left the key out
+	fence   fence.Life // with the labels of an entry, any hashes behind
+	expires int64      // as a parent has to count it: 0 where nothing was stored
 
 	encoded []byte // of value, for those who joined a load WithoutHot: value itself is the leader's, who may change it
 	badCopy error
@@ -45,12 +44,21 @@ type job[K comparable, V any] struct {
 	ordinary bool   // no read that bypasses asked for it
 	store    bool   // ordinary, and the node had its lease when it began
 	tasks    []task[K, V]
-	// run calls the loader and returns what it brought for each task.
+	// run calls the loader and returns what it brought for each task; nil where the loader of one key is to be called for one.
 	run func(context.Context) (func(i int) (V, bool), error)
+
+	one     [1]task[K, V] // the tasks of a load of one key, and what it brought
+	brought outcome[V]
 
 	filled []task[K, V]               // of a Fill, set by run
 	ended  func([]*outcome[V], error) // of a Fill: told once what was kept, or why nothing was
 
+	ctx      loadContext
+	rec      *depend.Record
+	frame    depend.Frame
+	deadline deadline
+
+	turns bool        // no other load asked for it
 	place place       // among the loads that run at once
 	waits atomic.Bool // for its turn
 
@@ -63,17 +71,17 @@ type job[K comparable, V any] struct {
 const maxAbsent = 2
 
 // fly loads k, or shares a load that is good for this caller.
-func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd reading, k K, text string, ask *flight.Ask) (Result[V], error) {
+func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd *reading, k K, text string, ask *flight.Ask) (answer[V], error) {
 	absent := 0
 	for {
 		if err := ctx.Err(); err != nil {
-			return Result[V]{}, c.giveUp(frame, err)
+			return answer[V]{}, c.giveUp(frame, err)
 		}
 		start := c.n.now()
 		f, step := c.enter(text, ask, absent)
 		switch step {
 		case flight.Cycle:
-			return Result[V]{}, c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle})
+			return answer[V]{}, c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle})
 		case flight.Lead, flight.Alone:
 			c.single(ctx, rd, k, text, f, start, ask)
 		default:
@@ -81,14 +89,14 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd reading, k
 		}
 		o, err := c.wait(ctx, rd, ask, f)
 		if err != nil {
-			return Result[V]{}, c.giveUp(frame, err)
+			return answer[V]{}, c.giveUp(frame, err)
 		}
 		switch {
 		case step == flight.Queue:
 		case o.absent:
 			absent++
 		case step != flight.Check, o.err == nil && c.n.gate.Valid(&o.fence):
-			return c.answer(frame, ask, f, o, step == flight.Lead || step == flight.Alone)
+			return c.answer(frame, ask, o, step == flight.Lead || step == flight.Alone)
 		}
 	}
 }
@@ -102,16 +110,21 @@ func (c *core[K, V]) enter(text string, ask *flight.Ask, absent int) (*flight.Fl
 }
 
 // wait returns what f brought, unless ctx ends first.
-func (c *core[K, V]) wait(ctx context.Context, rd reading, ask *flight.Ask, f *flight.Flight[*outcome[V]]) (*outcome[V], error) {
+func (c *core[K, V]) wait(ctx context.Context, rd *reading, ask *flight.Ask, f *flight.Flight[*outcome[V]]) (*outcome[V], error) {
 	defer c.n.graph.Leave(ask.Parent, f.Load)
 	if rd.nested() {
 		c.herd.need(f.Load)
 		defer c.herd.spare(f.Load)
 	}
+	gone := ctx.Done()
+	if gone == nil { // a receive is cheaper than a choice
+		<-f.Done()
+		return f.Result(), nil
+	}
 	select {
 	case <-f.Done():
 		return f.Result(), nil
-	case <-ctx.Done():
+	case <-gone:
 		return nil, ctx.Err()
 	}
 }
@@ -119,17 +132,16 @@ func (c *core[K, V]) wait(ctx context.Context, rd reading, ask *flight.Ask, f *f
 // giveUp returns an error of a read whose labels are not known.
 func (c *core[K, V]) giveUp(frame *depend.Frame, err error) error {
 	c.note(frame, nil, 0)
-	c.requests[resultError].add(0)
+	c.requests.add(resultError)
 	return err
 }
 
 // answer hands an outcome to one caller.
-func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, f *flight.Flight[*outcome[V]], o *outcome[V], led bool) (Result[V], error) {
-	c.note(frame, o.labels, o.expires)
-	res := Result[V]{Value: o.value, Cache: Miss, Age: time.Duration(max(c.n.now()-max(o.fence.Start, 0), 0))}
-	result := resultMiss
+func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, o *outcome[V], led bool) (answer[V], error) {
+	c.note(frame, o.fence.Labels, o.expires)
+	a, result := answer[V]{value: &o.value, cache: Miss, start: o.fence.Start}, resultMiss
 	if !ask.Leased || ask.Need > 0 {
-		res.Cache, result = Bypassed, resultBypass
+		a.cache, result = Bypassed, resultBypass
 	}
 	if o.err != nil {
 		result = resultError
@@ -137,15 +149,15 @@ func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, f *flight.Flig
 			result = resultNegative
 		}
 	}
-	c.requests[result].add(f.Start)
+	c.requests.add(result)
 	if o.err == nil && !led && c.s.withoutHot {
 		v, err := c.copy(o)
 		if err != nil {
-			return Result[V]{}, &Error{Op: "get", Name: c.name, Err: err}
+			return answer[V]{}, &Error{Op: "get", Name: c.name, Err: err}
 		}
-		res.Value = v
+		a.value = &v
 	}
-	return res, o.err
+	return a, o.err
 }
 
 // pack encodes what joiners will copy, before the leader has it.
@@ -165,19 +177,14 @@ func (c *core[K, V]) copy(o *outcome[V]) (own V, err error) {
 }
 
 // single starts the load of one key.
-func (c *core[K, V]) single(ctx context.Context, rd reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) {
+func (c *core[K, V]) single(ctx context.Context, rd *reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) {
 	c.job(rd, k, text, f, start, ask).begin(ctx)
 }
 
-func (c *core[K, V]) job(rd reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) *job[K, V] {
-	j := &job[K, V]{
-		c: c, rd: rd, load: f.Load, start: start, ordinary: ask.Need == 0, store: ask.Leased && ask.Need == 0,
-		tasks: []task[K, V]{{k, text, f, f.Start}},
-	}
-	j.run = func(ctx context.Context) (func(int) (V, bool), error) {
-		v, err := c.load(ctx, k)
-		return func(int) (V, bool) { return v, true }, err
-	}
+func (c *core[K, V]) job(rd *reading, k K, text string, f *flight.Flight[*outcome[V]], start int64, ask *flight.Ask) *job[K, V] {
+	j := &job[K, V]{c: c, rd: *rd, load: f.Load, start: start, ordinary: ask.Need == 0, store: ask.Leased && ask.Need == 0}
+	j.one[0] = task[K, V]{k, text, f, f.Start}
+	j.tasks = j.one[:]
 	return j
 }
 
@@ -200,7 +207,7 @@ func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) 
 	start := c.n.now()
 	if f, step := c.group.Enter(text, ask, nil); step == flight.Lead {
 		rd.load, rd.node = nil, nil // nobody's load waits for it
-		j := c.job(rd, k, text, f, start, ask)
+		j := c.job(&rd, k, text, f, start, ask)
 		j.refresh = p.hand()
 		j.begin(ctx)
 	}
@@ -210,65 +217,87 @@ func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) 
 // its time is up the flights end for their waiters and free their keys, even if the loader ignores its context; what it
 // brings later is not stored. A load that no other load asked for may have to wait for its turn, in its time.
 func (j *job[K, V]) begin(ctx context.Context) {
-	rec := depend.NewRecord(j.c.n)
-	rd, turns := j.rd, !j.rd.nested()
-	j.waits.Store(turns)
-	rd.node, rd.load = j.c.n, j.load
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.c.s.timeout)
-	stop := context.AfterFunc(ctx, func() { j.fail(rec, j.overdue()) })
-	run := func() {
-		defer cancel()
-		defer j.refresh.release()
-		defer func() {
-			stop()
-			j.abandon(rec, &Error{Op: "load", Name: j.c.name, Err: errGoexit}) // does nothing after an ordinary end
-		}()
-		if turns {
-			defer j.leave()
-			if !j.turn(ctx) {
-				j.fail(rec, j.overdue())
-				return
-			}
-		}
-		j.settle(depend.With(ctx, &depend.Frame{Record: rec, Reading: &rd}), rec)
-	}
-	if !j.c.n.goLoad(run) { // closed meanwhile
+	n := j.c.n
+	j.rec, j.turns = depend.NewRecord(n), !j.rd.nested()
+	j.waits.Store(j.turns)
+	j.rd.node, j.rd.load = n, j.load
+	j.frame = depend.Frame{Record: j.rec, Reading: &j.rd}
+	j.deadline.load = j
+	j.c.deadlines.add(n, &j.deadline, j.c.s.timeout)
+	j.ctx.begin(ctx, n.base.Add(time.Duration(j.deadline.at)))
+	if !n.functions.loaders.begin(n, j) { // closed meanwhile
 		j.ordinary, j.store = false, false
-		run()
+		j.work()
 	}
 }
 
+// work is the job itself.
+func (j *job[K, V]) work() {
+	defer j.ctx.end()
+	defer j.refresh.release()
+	defer func() {
+		j.c.deadlines.done(j.c.n, &j.deadline)
+		j.abandon() // does nothing after an ordinary end
+	}()
+	if j.turns {
+		defer j.leave()
+		if !j.turn(&j.ctx) {
+			j.overrun()
+			return
+		}
+	}
+	j.settle(depend.With(&j.ctx, &j.frame))
+}
+
+// bring runs the loader.
+func (j *job[K, V]) bring(ctx context.Context) (get func(int) (V, bool), err error) {
+	defer caught(&err)
+	if j.run == nil {
+		j.brought.value, err = j.c.load(ctx, j.one[0].key)
+		return nil, err
+	}
+	return j.run(ctx)
+}
+
 // settle runs the loader and ends the flights with what it brought.
-func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
-	var get func(int) (V, bool)
-	err := guard(func() (err error) { get, err = j.run(ctx); return err })
-	recorded := rec.Close()
+func (j *job[K, V]) settle(ctx context.Context) {
+	get, err := j.bring(ctx)
+	recorded := j.rec.Close()
 	if !j.settled.CompareAndSwap(false, true) {
 		return // out of time
 	}
 	j.settling = true
 	took := time.Duration(j.c.n.now() - j.start)
-	j.c.loadSeconds.Observe(took.Seconds())
+	j.c.loadSeconds.of(j.c.name).Observe(took.Seconds())
 	j.store = j.store && took < j.c.s.timeout
 	if recorded.Illegal != "" {
 		j.c.n.illegalTag(j.c.name, recorded.Illegal)
 	}
-	ttl := j.c.ttlOf(recorded)
+	ttl := j.c.ttlOf(&recorded)
+	if j.run == nil {
+		o := &j.brought
+		if o.err = err; err != nil {
+			o.value = *new(V)
+		}
+		j.bringTo(&j.tasks[0], o, &recorded, ttl)
+	} else {
+		j.settleAll(get, err, &recorded, ttl)
+	}
+	j.settling = false
+}
+
+// settleAll does so for a job whose keys are several, or known only now.
+func (j *job[K, V]) settleAll(get func(int) (V, bool), err error, recorded *depend.Recorded, ttl time.Duration) {
 	tasks := slices.Concat(j.tasks, j.filled)
 	outcomes := make([]*outcome[V], 0, len(tasks))
-	for i, t := range tasks {
-		t.born = max(t.born, j.born)
+	for i := range tasks {
 		o := &outcome[V]{err: err}
 		if err == nil {
 			var ok bool
 			o.value, ok = get(i)
 			o.absent = !ok
 		}
-		j.keep(t, o, recorded, ttl)
-		if t.f != nil {
-			j.c.pack(o)
-			j.c.group.End(t.text, t.f, o)
-		}
+		j.bringTo(&tasks[i], o, recorded, ttl)
 		outcomes = append(outcomes, o)
 	}
 	j.settling = false
@@ -277,22 +306,38 @@ func (j *job[K, V]) settle(ctx context.Context, rec *depend.Record) {
 	}
 }
 
-// fail ends the flights of a load whose time is up.
-func (j *job[K, V]) fail(rec *depend.Record, err error) {
+// bringTo keeps what was brought for one task, and ends its flight with it.
+func (j *job[K, V]) bringTo(t *task[K, V], o *outcome[V], recorded *depend.Recorded, ttl time.Duration) {
+	t.born = max(t.born, j.born)
+	j.keep(t, o, recorded, ttl)
+	if t.f != nil {
+		j.c.pack(o)
+		j.c.group.End(t.text, t.f, o)
+	}
+}
+
+// overrun ends the flights of a load whose time is up.
+func (j *job[K, V]) overrun() { j.fail(j.overdue()) }
+
+// fail ends the flights with an error, if they have not ended.
+func (j *job[K, V]) fail(err error) {
 	if j.settled.CompareAndSwap(false, true) {
-		rec.Close()
+		j.rec.Close()
 		j.end(err)
 	}
 }
 
 // abandon ends what is left to end when the job's goroutine ends, however that came about: the loader, WithTags and the codec
 // can end it.
-func (j *job[K, V]) abandon(rec *depend.Record, err error) {
-	if j.settling {
-		j.end(err)
-		return
+func (j *job[K, V]) abandon() {
+	if j.settling || !j.settled.Load() {
+		err := &Error{Op: "load", Name: j.c.name, Err: errGoexit}
+		if j.settling {
+			j.end(err)
+			return
+		}
+		j.fail(err)
 	}
-	j.fail(rec, err)
 }
 
 // end ends the flights that have not ended.
@@ -309,10 +354,13 @@ var errGoexit = errors.New("the loader, WithTags or the codec ended its goroutin
 
 // guard runs user code: a panic becomes an error with the stack.
 func guard(fn func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
+	defer caught(&err)
 	return fn()
+}
+
+// caught makes a panic an error; it is deferred.
+func caught(err *error) { //nolint:gocritic // it changes the result of who defers it
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
 }

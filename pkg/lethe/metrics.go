@@ -146,7 +146,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if t := n.memory(); t != nil {
 		gauge(descEntries, float64(t.bulk.Len()), "bulk")
-		gauge(descEntries, float64(t.hot.len()), "hot")
+		gauge(descEntries, float64(t.hot.EstimatedSize()), "hot")
 		gauge(descBytes, float64(t.bulk.Capacity()), "bulk")
 		for i, reason := range []string{"expired", "space", "deleted"} {
 			count(descEvictions, t.bulkEvicted[i].Load(), "bulk", reason)

@@ -2,6 +2,8 @@ package lethe
 
 import (
 	"context"
+	"hash/maphash"
+	"math"
 	"time"
 
 	"github.com/lethe-cache/lethe/internal/depend"
@@ -42,41 +44,95 @@ func (s *settings) serve(l *fence.Life, r fence.Reading, grace func() time.Durat
 
 func (c *core[K, V]) serve(l *fence.Life, r fence.Reading) serving { return c.s.serve(l, r, c.n.grace) }
 
-// get is the read of Func.Get. The hot hit is answered here, without an allocation; everything else by lookup.
-func (c *core[K, V]) get(ctx context.Context, k K) (V, error) {
+// answer is what a read ends with.
+type answer[V any] struct {
+	value *V // nil where there is none
+	cache Outcome
+	tier  Tier
+	start int64 // of the load
+	now   int64 // when it was decided to serve what was found; 0 of what was loaded
+}
+
+// get is the read of Func.Get. The hot hit is answered here, without an allocation; everything else by read.
+func (c *core[K, V]) get(ctx context.Context, k K) (v V, err error) {
 	frame := depend.From(ctx)
-	if frame == nil && !c.byText && !c.s.withoutHot && !c.n.closed.Load() {
-		hash := c.hotKey(k, "")
-		if e := c.findHot(hash, k, ""); e != nil && e.negative == 0 {
+	if frame == nil && c.quick && !c.n.closed.Load() {
+		if e := c.findHot(maphash.Comparable(c.seed, k), k, nil); e != nil {
 			r := c.n.gate.Read(&e.Life, &e.memo)
-			if r.Verdict == fence.Fresh && r.Now < min(e.Expires, r.Lease) && !c.ahead(&e.Life, r.Now) {
-				c.requests[resultHit].add(hash)
+			if r.Verdict == fence.Fresh && r.Now < min(e.until, r.Lease) && (c.s.refreshAhead == 0 || !c.ahead(&e.Life, r.Now)) {
+				c.requests.add(resultHit)
 				return e.value, nil
 			}
 		}
 	}
-	r, err := c.lookup(ctx, frame, k)
-	return r.Value, err
+	a, err := c.read(ctx, frame, k, true)
+	if a.value != nil {
+		v = *a.value
+	}
+	return v, err
 }
 
-func (c *core[K, V]) lookup(ctx context.Context, frame *depend.Frame, k K) (Result[V], error) {
-	rd := c.reading(frame)
-	text, err := c.text(k)
-	if err != nil {
-		c.requests[resultError].add(0)
-		return Result[V]{}, err
+func (c *core[K, V]) lookup(ctx context.Context, k K) (Result[V], error) {
+	a, err := c.read(ctx, depend.From(ctx), k, false)
+	r := Result[V]{Cache: a.cache, Tier: a.tier}
+	if a.value != nil {
+		r.Value = *a.value
 	}
+	if a.now == 0 {
+		a.now = c.n.now()
+	}
+	if a.cache != "" && a.start != begunNever {
+		r.Age = time.Duration(max(a.now-a.start, 0))
+	}
+	return r, err
+}
+
+// read is every read but a hot hit outside of a load. hitOnly says that of a hit only the value is asked for.
+func (c *core[K, V]) read(ctx context.Context, frame *depend.Frame, k K, hitOnly bool) (answer[V], error) {
+	buf := buffer()
+	defer buffers.Put(buf)
 	if c.n.closed.Load() {
+		if _, err := c.text(buf, k); err != nil {
+			return answer[V]{}, c.refuse(err)
+		}
 		return c.direct(ctx, frame, k)
 	}
-	ask := c.ask(ctx, rd)
-	if ask.Need == 0 {
-		if r, ok, err := c.cached(ctx, frame, rd, k, text, true); ok {
-			return r, err
+	var e candidate[V]
+	if frame == nil && hitOnly {
+		switch how, err := c.find(&e, k, buf, false); {
+		case err != nil:
+			return answer[V]{}, c.refuse(err)
+		case how == fresh && e.negative == 0 && !c.ahead(&e.Life, e.now):
+			c.requests.add(resultHit)
+			return answer[V]{value: e.value, cache: Hit}, nil
+		case how == unusable:
+			return c.miss(ctx, nil, &reading{}, k, buf, &flight.Ask{})
 		}
 	}
+	rd := c.reading(frame)
+	ask := c.ask(ctx, &rd)
+	if ask.Need == 0 {
+		if a, ok, err := c.cached(ctx, frame, &rd, k, buf, true); ok {
+			return a, err
+		}
+	}
+	return c.miss(ctx, frame, &rd, k, buf, &ask)
+}
+
+// miss loads k. The clock is noted here, once: after the token was waited for, and before any load is joined.
+func (c *core[K, V]) miss(ctx context.Context, frame *depend.Frame, rd *reading, k K, buf *[]byte, ask *flight.Ask) (answer[V], error) {
+	text, err := c.text(buf, k)
+	if err != nil {
+		return answer[V]{}, c.refuse(err)
+	}
 	ask.Clock, ask.Leased = c.n.gate.Ask()
-	return c.fly(ctx, frame, rd, k, text, ask)
+	return c.fly(ctx, frame, rd, k, string(text), ask)
+}
+
+// refuse counts a key that can't be one.
+func (c *core[K, V]) refuse(err error) error {
+	c.requests.add(resultError)
+	return err
 }
 
 // reading is how frame wants reads to be made. A load of another node is nobody this node's loads could wait for.
@@ -90,8 +146,8 @@ func (c *core[K, V]) reading(frame *depend.Frame) reading {
 
 // ask waits for the token of the context, and says what the read bypasses for where it was not reached. The clock is noted
 // afterwards, and only once.
-func (c *core[K, V]) ask(ctx context.Context, rd reading) *flight.Ask {
-	a := &flight.Ask{Parent: rd.load}
+func (c *core[K, V]) ask(ctx context.Context, rd *reading) flight.Ask {
+	a := flight.Ask{Parent: rd.load}
 	switch {
 	case rd.bypass:
 		a.Need, a.Offer = flight.All, flight.All
@@ -102,7 +158,7 @@ func (c *core[K, V]) ask(ctx context.Context, rd reading) *flight.Ask {
 }
 
 // reach waits for a token as long as its reads have time left.
-func (n *Node) reach(ctx context.Context, rd reading) bool {
+func (n *Node) reach(ctx context.Context, rd *reading) bool {
 	if n.bus.Reached(rd.token) {
 		return true
 	}
@@ -128,101 +184,124 @@ func (n *Node) level(t event.Token) (need, offer uint64) {
 }
 
 // direct calls the loader of a closed node.
-func (c *core[K, V]) direct(ctx context.Context, frame *depend.Frame, k K) (Result[V], error) {
+func (c *core[K, V]) direct(ctx context.Context, frame *depend.Frame, k K) (answer[V], error) {
 	c.note(frame, nil, 0)
 	var v V
 	err := guard(func() (err error) { v, err = c.load(ctx, k); return err })
-	c.requests[resultBypass].add(0)
-	return Result[V]{Value: v, Cache: Bypassed}, err
+	c.requests.add(resultBypass)
+	return answer[V]{value: &v, cache: Bypassed, start: begunNever}, err
 }
 
-// note records a read for the load that makes it.
-func (c *core[K, V]) note(frame *depend.Frame, labels []depend.Label, expires int64) {
+// begunNever is the start of what has no age.
+const begunNever = math.MinInt64
+
+// note records a read for the load that makes it; hashes are an entry's, with the any hashes behind.
+func (c *core[K, V]) note(frame *depend.Frame, hashes []uint64, expires int64) {
 	if frame != nil {
-		frame.Record.Read(c.n, labels, expires)
+		var room [8]depend.Label
+		frame.Record.Read(c.n, appendLabels(room[:0], hashes), expires)
 	}
 }
 
-// candidate is an entry found in a tier.
+// candidate is an entry found in a tier. It has no labels where nobody asked for them.
 type candidate[V any] struct {
 	entry
-	value V
+	value *V
 	tier  Tier
-	r     fence.Reading
+	now   int64
 }
 
-// cached answers from memory, if it may. load says that a refresh may be started.
-func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd reading, k K, text string, load bool) (Result[V], bool, error) {
-	hash := c.hotKey(k, text)
-	e, how := c.find(hash, k, text, frame != nil)
-	if how == unusable {
-		return Result[V]{}, false, nil
+// cached answers from memory, if it may; ok is also true where k is refused. load says that a refresh may be started.
+func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd *reading, k K, buf *[]byte, load bool) (a answer[V], ok bool, err error) {
+	var e candidate[V]
+	how, err := c.find(&e, k, buf, frame != nil)
+	if err != nil {
+		return a, true, c.refuse(err)
 	}
-	res := Result[V]{Value: e.value, Cache: Hit, Tier: e.tier, Age: time.Duration(max(e.r.Now-e.Start, 0))}
-	expires := e.Expires
+	if how == unusable {
+		return a, false, nil
+	}
+	a = answer[V]{value: e.value, cache: Hit, tier: e.tier, start: e.Start, now: e.now}
+	expires, result := e.Expires, resultHit
 	switch {
 	case how != fresh:
-		res.Cache, expires = Stale, 0
-		c.requests[resultStale].add(hash)
+		a.cache, expires, result = Stale, 0, resultStale
 	case e.negative > 0:
-		res.Cache = Negative
-		c.requests[resultNegative].add(hash)
-	default:
-		c.requests[resultHit].add(hash)
+		a.cache, result = Negative, resultNegative
 	}
-	c.note(frame, e.labels, expires)
-	if load && (how == stale || how == fresh && c.ahead(&e.Life, e.r.Now)) {
-		c.refresh(ctx, rd, k, text)
+	c.requests.add(result)
+	c.note(frame, e.Labels, expires)
+	if load && (how == stale || how == fresh && c.ahead(&e.Life, e.now)) {
+		if text, err := c.text(buf, k); err == nil {
+			c.refresh(ctx, *rd, k, string(text))
+		}
 	}
 	if e.negative > 0 {
-		return res, true, c.s.negative[e.negative-1]
+		return a, true, c.s.negative[e.negative-1]
 	}
-	return res, true, nil
+	return a, true, nil
 }
 
-// find looks into the hot tier and, unless that has what is fresh, into bulk. labels asks for the entry's labels.
-func (c *core[K, V]) find(hash uint64, k K, text string, labels bool) (found candidate[V], how serving) {
+// find looks into the hot tier and, unless that has what is fresh, into bulk. labels asks for the entry's labels. The text of k is
+// written into buf where it is needed.
+func (c *core[K, V]) find(found *candidate[V], k K, buf *[]byte, labels bool) (how serving, err error) {
+	var text []byte
+	if c.byText {
+		if text, err = c.text(buf, k); err != nil {
+			return unusable, err
+		}
+	}
+	var hash uint64
 	if !c.s.withoutHot {
+		hash = c.hotKey(k, text)
 		if e := c.findHot(hash, k, text); e != nil {
 			r := c.n.gate.Read(&e.Life, &e.memo)
-			found, how = candidate[V]{entry: e.entry, value: e.value, tier: Hot, r: r}, c.serve(&e.Life, r)
+			if how = c.serve(&e.Life, r); how != unusable {
+				*found = candidate[V]{entry: e.entry, value: &e.value, tier: Hot, now: r.Now}
+			}
 			if how == fresh {
-				return found, how
+				return how, nil
 			}
 		}
 	}
 	if c.s.withoutBulk {
-		return found, how
+		return how, nil
 	}
-	b, err := c.n.tiers.bulk.Get(text)
-	if err != nil {
-		return found, how
+	if text, err = c.text(buf, k); err != nil {
+		return unusable, err
 	}
-	var room [depend.MaxLabels + 1]uint64
-	e, rawLabels, encoded, ok := parseEntry(b, room[:0])
+	b, ok := c.n.tiers.find(text)
 	if !ok {
-		return found, how
+		return how, nil
+	}
+	var room [12]uint64 // on the stack: the labels of nearly every entry
+	e, rawLabels, encoded, ok := parseEntry(b, room[:])
+	if !ok {
+		return how, nil
 	}
 	r := c.n.gate.Read(&e.Life, nil)
 	bulk := c.serve(&e.Life, r)
 	if bulk == unusable || how != unusable && e.Start <= found.Start {
-		return found, how
+		return how, nil
 	}
-	var v V
+	v := new(V)
 	if e.negative == 0 {
-		if err := guard(func() error { return c.codec.Decode(encoded, &v) }); err != nil {
+		if err = c.decode(encoded, v); err != nil {
 			c.encodeFailed.Do(func() { c.n.log.Error("lethe: a cached value could not be decoded", "function", c.name, "error", err) })
-			return found, how
+			return how, nil
 		}
 	}
-	e.Labels = nil // they stand in this call's room
-	if labels || bulk == fresh && !c.s.withoutHot {
-		e.labels = parseLabels(rawLabels)
+	found.value, found.tier, found.now, found.negative = v, Bulk, r.Now, e.negative
+	found.Birth, found.Start, found.Expires, found.End = e.Birth, e.Start, e.Expires, e.End
+	found.Labels = nil // e's stand in this call's room
+	promote := bulk == fresh && !c.s.withoutHot
+	if labels || promote {
+		found.Labels = parseLabels(rawLabels)
 	}
-	if bulk == fresh && !c.s.withoutHot {
-		c.promote(hash, k, text, e, v, encoded)
+	if promote {
+		c.promote(hash, k, text, &found.entry, v, encoded)
 	}
-	return candidate[V]{entry: e, value: v, tier: Bulk, r: r}, bulk
+	return bulk, nil
 }
 
 // ahead reports whether it is time to load again before the value expires.
@@ -235,14 +314,18 @@ func (c *core[K, V]) ahead(l *fence.Life, now int64) bool {
 func (c *core[K, V]) peek(ctx context.Context, k K) (v V, ok bool) {
 	frame := depend.From(ctx)
 	rd := c.reading(frame)
-	text, err := c.text(k)
-	if err != nil || c.n.closed.Load() || rd.bypass || !rd.token.IsZero() && !c.n.bus.Reached(rd.token) {
+	if c.n.closed.Load() || rd.bypass || !rd.token.IsZero() && !c.n.bus.Reached(rd.token) {
 		c.note(frame, nil, 0)
 		return v, false
 	}
-	r, ok, err := c.cached(ctx, frame, rd, k, text, false)
+	buf := buffer()
+	defer buffers.Put(buf)
+	a, ok, err := c.cached(ctx, frame, &rd, k, buf, false)
 	if !ok {
 		c.note(frame, nil, 0) // what would have been there, and with which labels, is not known
 	}
-	return r.Value, ok && err == nil
+	if ok && err == nil {
+		return *a.value, true
+	}
+	return v, false
 }

@@ -9,7 +9,7 @@ const sampleOf = 16
 // all. What was stored is kept beside it.
 func (c *core[K, V]) samples(hash uint64) bool { return !c.s.withoutBulk && hash>>8%sampleOf == 0 }
 
-func (e *hotEntry[K, V]) sampled() bool { return e.bytes != nil }
+func (e *hotEntry[K, V]) sampled() bool { return e.more != nil && e.more.bytes != nil }
 
 // compare counts a value that is not what was stored: a caller has changed it, for all. Both go through the codec and are
 // compared decoded, since a codec need not write equal values equally. A value that does not equal itself (NaN) is passed over.
@@ -23,7 +23,7 @@ func (e *hotEntry[K, V]) compare() {
 		for _, d := range []struct {
 			from []byte
 			to   *V
-		}{{e.bytes, &stored}, {e.bytes, &again}, {b, &now}} {
+		}{{e.more.bytes, &stored}, {e.more.bytes, &again}, {b, &now}} {
 			if err := e.c.codec.Decode(d.from, d.to); err != nil {
 				return err
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 // ttlOf is the time to live of what a load brought, before jitter.
-func (c *core[K, V]) ttlOf(r depend.Recorded) time.Duration {
+func (c *core[K, V]) ttlOf(r *depend.Recorded) time.Duration {
 	if r.TTL > 0 {
 		return min(r.TTL, c.n.cfg.MaxTTL)
 	}
@@ -36,16 +36,18 @@ func (s *settings) remembers(err error) uint8 {
 }
 
 // keep completes an outcome and stores it, if it may be.
-func (j *job[K, V]) keep(t task[K, V], o *outcome[V], rec depend.Recorded, ttl time.Duration) {
+func (j *job[K, V]) keep(t *task[K, V], o *outcome[V], rec *depend.Recorded, ttl time.Duration) {
 	c := j.c
-	var set depend.Set
-	set.Add(c.label, c.keyLabel(c.canonical(t.text)))
-	set.Add(rec.Set.Labels()...)
+	var set labelSet
+	set.add(c.label)
+	set.add(c.keyLabel(c.canonical(t.text)))
+	for _, l := range rec.Set.Labels() {
+		set.add(l)
+	}
 	legal := rec.Illegal == ""
 	if o.err == nil && !o.absent && c.tags != nil {
-		legal = c.addTags(&set, t.key, o.value) && legal
+		legal = c.addTags(&set, t.key, &o.value) && legal
 	}
-	o.labels = set.Labels()
 
 	stale, negative := c.s.stale, uint8(0)
 	if o.err != nil {
@@ -53,73 +55,116 @@ func (j *job[K, V]) keep(t task[K, V], o *outcome[V], rec depend.Recorded, ttl t
 		ttl, stale = c.s.negativeTTL, 0
 	}
 	expires, end := c.span(j.start, jittered(ttl), stale, rec.Expires)
-	e := newEntry(t.born, j.start, expires, end, o.labels)
+	e := newEntry(t.born, j.start, expires, end, set.labels())
 	e.negative = negative
 	o.fence = e.Life
 	if !j.store || o.absent || !legal || rec.NoStore || o.err != nil && negative == 0 || c.n.now() >= expires {
 		return
 	}
-	if c.store(t.key, t.text, e, o.value) {
+	if c.store(t.key, t.text, &e, &o.value) {
 		o.expires = expires
 		c.auditStored(t.key, t.text, &e.Life)
 	}
 }
 
 // addTags adds the labels of WithTags; it reports false for a tag that nothing could ever invalidate.
-func (c *core[K, V]) addTags(set *depend.Set, k K, v V) bool {
-	var tags []string
-	if err := guard(func() error { tags = c.tags(k, v); return nil }); err != nil {
+func (c *core[K, V]) addTags(set *labelSet, k K, v *V) bool {
+	tags, err := c.tagsOf(k, v)
+	if err != nil {
 		c.n.log.Error("lethe: WithTags failed, the value is not stored", "function", c.name, "error", err)
 		return false
 	}
-	var ls []depend.Label
+	var room [8]depend.Label
 	for _, tag := range tags {
 		if event.CheckTag(tag) != nil {
 			c.n.illegalTag(c.name, tag)
 			return false
 		}
-		ls = depend.AppendTag(ls[:0], tag)
-		set.Add(ls...)
+		for _, l := range depend.AppendTag(room[:0], tag) {
+			set.add(l)
+		}
 		c.n.labels.addTag(tag)
 	}
 	return true
 }
 
+func (c *core[K, V]) tagsOf(k K, v *V) (tags []string, err error) {
+	defer caught(&err)
+	return c.tags(k, *v), nil
+}
+
+// labelSet gathers the labels of an entry: as depend.Set does, and where they are few, as nearly always, in a place of its own.
+type labelSet struct {
+	room  [12]depend.Label
+	few   int
+	many  depend.Set
+	grown bool
+}
+
+func (s *labelSet) add(l depend.Label) {
+	if s.grown {
+		s.many.Add(l)
+		return
+	}
+	if slices.Contains(s.room[:s.few], l) {
+		return
+	}
+	if s.few < len(s.room) {
+		s.room[s.few] = l
+		s.few++
+		return
+	}
+	s.grown = true
+	s.many.Add(s.room[:]...)
+	s.many.Add(l)
+}
+
+func (s *labelSet) labels() []depend.Label {
+	if s.grown {
+		return s.many.Labels()
+	}
+	return s.room[:s.few]
+}
+
 //nolint:gochecknoglobals // a pool of buffers knows nothing of who fills them
 var buffers = sync.Pool{}
 
+// buffer returns an empty one.
 func buffer() *[]byte {
 	b, ok := buffers.Get().(*[]byte)
 	if !ok {
 		b = new([]byte)
 	}
+	*b = (*b)[:0]
 	return b
 }
 
 // store writes an entry to the tiers, unless one that began to load later is there or it is invalid already. It reports whether
 // the entry is somewhere.
-func (c *core[K, V]) store(k K, text string, e entry, v V) bool {
-	buf := buffer()
+func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
+	key, buf := buffer(), buffer()
+	defer buffers.Put(key)
 	defer buffers.Put(buf)
+	*key = append(*key, text...)
 	bulk := !c.s.withoutBulk
 	if bulk {
-		b := e.append((*buf)[:0])
+		*buf = e.append(*buf)
 		if e.negative == 0 {
-			if err := guard(func() (err error) { b, err = c.codec.Append(b, v); return err }); err != nil {
+			if err := c.encode(buf, v); err != nil {
 				c.encodeFailed.Do(func() {
 					c.n.log.Error("lethe: a value could not be encoded and is not stored", "function", c.name, "error", err)
 				})
 				return false
 			}
 		}
-		*buf = b
 	}
-	hash := c.hotKey(k, text)
+	hash := c.hotKey(k, *key)
 	mu := c.n.tiers.lock(hash)
 	mu.Lock()
 	defer mu.Unlock()
-	if !c.n.gate.Admit(&e.Life, c.stored(hash, k, text)) {
-		if c.n.fence.Check(e.Birth, e.hashes()...) != fence.Fresh {
+	var room [17]uint64
+	if !c.n.gate.Admit(&e.Life, c.stored(hash, k, *key, room[:])) {
+		if c.n.fence.Check(e.Birth, e.Labels...) != fence.Fresh {
 			c.loadsFenced.Add(1)
 		}
 		return false
@@ -133,15 +178,30 @@ func (c *core[K, V]) store(k K, text string, e entry, v V) bool {
 		}
 	}
 	if !c.s.withoutHot {
-		c.setHot(hash, k, text, e, v, (*buf)[min(headerSize+len(e.labels)*labelSize, len(*buf)):])
+		c.setHot(hash, k, *key, e, v, (*buf)[min(headerSize+(len(e.Labels)-1)*labelSize, len(*buf)):])
 		kept = true
 	}
 	return kept
 }
 
-// stored is the life of what stands in the tiers now.
-func (c *core[K, V]) stored(hash uint64, k K, text string) *fence.Life {
-	var have *fence.Life
+// encode appends a value.
+func (c *core[K, V]) encode(buf *[]byte, v *V) (err error) {
+	defer caught(&err)
+	b, err := c.codec.Append(*buf, *v)
+	if err == nil {
+		*buf = b
+	}
+	return err
+}
+
+// decode reads one.
+func (c *core[K, V]) decode(b []byte, v *V) (err error) {
+	defer caught(&err)
+	return c.codec.Decode(b, v)
+}
+
+// stored is the life of what stands in the tiers now, nil where nothing does.
+func (c *core[K, V]) stored(hash uint64, k K, text []byte, room []uint64) (have *fence.Life) {
 	if !c.s.withoutHot {
 		if h := c.findHot(hash, k, text); h != nil {
 			have = &h.Life
@@ -150,17 +210,16 @@ func (c *core[K, V]) stored(hash uint64, k K, text string) *fence.Life {
 	if c.s.withoutBulk {
 		return have
 	}
-	if b, err := c.n.tiers.bulk.Get(text); err == nil {
-		if e, _, _, ok := parseEntry(b, nil); ok && (have == nil || e.Start > have.Start) {
-			have = &e.Life
+	if b, ok := c.n.tiers.find(text); ok {
+		if e, _, _, ok := parseEntry(b, room); ok && (have == nil || e.Start > have.Start) {
+			have = &fence.Life{Birth: e.Birth, Start: e.Start, Expires: e.Expires, End: e.End}
 		}
 	}
 	return have
 }
 
 // promote copies an entry of the bulk tier into the hot one, with its own birth, expiry and labels.
-func (c *core[K, V]) promote(hash uint64, k K, text string, e entry, v V, encoded []byte) {
-	e.carry(e.labels)
+func (c *core[K, V]) promote(hash uint64, k K, text []byte, e *entry, v *V, encoded []byte) {
 	mu := c.n.tiers.lock(hash)
 	mu.Lock()
 	defer mu.Unlock()
@@ -174,15 +233,26 @@ func (c *core[K, V]) promote(hash uint64, k K, text string, e entry, v V, encode
 }
 
 // setHot puts a decoded value into the hot tier; whether it stays is for its admission to say.
-func (c *core[K, V]) setHot(hash uint64, k K, text string, e entry, v V, encoded []byte) {
-	h := &hotEntry[K, V]{entry: e, c: c, value: v}
+func (c *core[K, V]) setHot(hash uint64, k K, text []byte, e *entry, v *V, encoded []byte) {
+	h := &hotEntry[K, V]{c: c, value: *v, entry: *e}
+	if e.negative == 0 {
+		h.until = e.Expires
+	}
+	if w := words(len(e.Labels) - 1); w <= len(h.room) {
+		h.Labels = h.room[:len(e.Labels):w]
+		copy(h.room[:w], e.Labels[:w])
+	}
+	sampled := c.samples(hash) && e.negative == 0
+	if c.byText || sampled {
+		h.more = new(hotMore)
+	}
 	if c.byText {
-		h.text = text
+		h.more.text = string(text)
 	} else {
 		h.key = k
 	}
-	if c.samples(hash) && e.negative == 0 {
-		h.bytes = slices.Clone(encoded)
+	if sampled {
+		h.more.bytes = slices.Clone(encoded)
 	}
 	c.n.tiers.hot.Set(hash, h)
 }

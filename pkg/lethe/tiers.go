@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/allegro/bigcache/v3"
 	"github.com/cespare/xxhash/v2"
@@ -18,7 +19,8 @@ type tiers struct {
 	bulk *bigcache.BigCache
 	hot  *otter.Cache[uint64, hotItem]
 
-	// Whether to write an entry is decided and done under the lock of its key, so that no store or promotion undoes a later one.
+	// Whether to write an entry is decided and done under the lock of its key, in both tiers, so that no store or promotion undoes a
+	// later one.
 	locks [256]sync.Mutex
 
 	watched chan hotItem // sampled entries that left the hot tier, to be compared; when it is full they are not
@@ -78,6 +80,13 @@ func newTiers(maxBytes int64, maxHot int, maxTTL time.Duration) (*tiers, error) 
 }
 
 func (t *tiers) lock(hash uint64) *sync.Mutex { return &t.locks[hash%uint64(len(t.locks))] }
+
+// find returns the encoded entry of a text. Bulk compares a key with what it has and hands it to the hash; it does not keep it
+// (bigcache v3.1.0, shard.get: the logger, which would, is off), so the bytes need not be copied to be a string.
+func (t *tiers) find(text []byte) ([]byte, bool) {
+	b, err := t.bulk.Get(unsafe.String(unsafe.SliceData(text), len(text))) //nolint:gosec // see above
+	return b, err == nil
+}
 
 // watch compares sampled values as they leave the hot tier, away from its locks.
 func (t *tiers) watch(stop context.Context) {
