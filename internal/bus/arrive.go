@@ -30,7 +30,8 @@ func (b *Bus) deliver(a Arrival) {
 	if l.closed {
 		return
 	}
-	if l.unshown++; a.More && l.unshown < roundMost {
+	l.unshown++
+	if a.More && l.unshown < roundMost {
 		b.check()
 		b.arrivals() // it is shown with the one that waits behind it
 		return

@@ -30,7 +30,7 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 	var why error
 	end, offline := b.cfg.Now()+int64(publishFor), time.Duration(0)
 	for try := range 100 {
-		pause := time.Duration(0)
+		var pause time.Duration
 		if b.nc.IsConnected() {
 			v, now := b.board.look(), b.cfg.Now()
 			var a ack

@@ -16,8 +16,7 @@ func TestWhatAnEntryTakesIsKnown(t *testing.T) {
 	if n := len(e.append(nil)); n != 104 {
 		t.Errorf("%d bytes in bulk", n)
 	}
-	type value struct{ int }
-	var h hotEntry[string, *value]
+	var h hotEntry[string, *int]
 	if n := unsafe.Sizeof(h); n != 256 {
 		t.Errorf("%d bytes in the hot tier: over 256 it is the allocator's next size", n)
 	}
