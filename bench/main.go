@@ -24,13 +24,13 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if len(os.Args) > 2 && os.Args[1] == "child" {
 		err = runChild(ctx, os.Args[2], os.Args[3:])
 	} else {
 		err = run(ctx)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -95,7 +95,7 @@ func run(ctx context.Context) error {
 	}
 	if *list {
 		for _, q := range questions {
-			fmt.Printf("%-20s %s\n", q.ID, q.Title)
+			fmt.Fprintf(os.Stdout, "%-20s %s\n", q.ID, q.Title)
 		}
 		return nil
 	}
@@ -135,7 +135,8 @@ func ask(ctx context.Context, o options, questions []suite.Question) (err error)
 		begin := time.Now()
 		results, err := suite.Run(ctx, q, o.quick, o.rounds, redis, raw)
 		if err != nil {
-			if failed = errors.Join(failed, err); ctx.Err() != nil {
+			failed = errors.Join(failed, err)
+			if ctx.Err() != nil {
 				return failed
 			}
 			fmt.Fprintf(out, "### %s\n\nnot measured: %v\n\n", q.Title, err)

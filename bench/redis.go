@@ -21,7 +21,7 @@ func startRedis(ctx context.Context) (addr string, stop func(), err error) {
 	if err != nil {
 		return "", nil, errors.New("redis-server was not found: install it (Debian: apt-get install redis-server), or set LETHE_BENCH_REDIS=host:port")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
@@ -32,7 +32,7 @@ func startRedis(ctx context.Context) (addr string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", nil, err

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -25,13 +25,13 @@ func Cached(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "lethe.db")
 	server, err := embedded.Start(ctx, embedded.Config{})
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	conn, err := server.Connect()
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func Cached(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	defer node.Close()
+	defer func() { _ = node.Close() }()
 	if err := node.Ready(ctx); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func Cached(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	if _, err := manifest.Register(ctx, store, manifest.Kind[bot]{APIVersion: "bench.example.dev/v1", Name: "Bot", Plural: "bots"}); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func fill(ctx context.Context, file string, n int) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	_, err = db.ExecContext(ctx, `
 WITH RECURSIVE some(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM some WHERE i < $1)
 INSERT INTO lethe_manifests (family, namespace, name, kind, api_version, uid, generation, version, created, labels, annotations, spec, status)

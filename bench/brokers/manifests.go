@@ -45,7 +45,7 @@ func Manifests(ctx context.Context, dsn string, nodes, events int) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		dsn = "sqlite:" + filepath.Join(dir, "lethe.db")
 	}
 	server, url, err := start(ctx, "brokers-serve")
@@ -59,14 +59,14 @@ func Manifests(ctx context.Context, dsn string, nodes, events int) error {
 		if err != nil {
 			return err
 		}
-		defer c.stop()
+		defer c.stop() //nolint:gocritic // all of them live until the end
 		go c.tell(all)
 	}
 	node, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: "bench"})
 	if err != nil {
 		return err
 	}
-	defer node.Close()
+	defer func() { _ = node.Close() }()
 	if err := node.Ready(ctx); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func Manifests(ctx context.Context, dsn string, nodes, events int) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	if err := store.Ready(ctx); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func Manifests(ctx context.Context, dsn string, nodes, events int) error {
 			}
 		}
 		toLast = append(toLast, float64(last-p.at.Load())/1e3)
-		time.Sleep(pause)
+		<-time.After(pause)
 	}
 	slices.Sort(toLast)
 	one, err := rate(ctx, 1, events*4, func(ctx context.Context, i int) error {

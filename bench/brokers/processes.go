@@ -78,8 +78,8 @@ func serve(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	defer srv.Close()
-	fmt.Println(srv.URL())
+	defer func() { _ = srv.Close() }()
+	fmt.Fprintln(os.Stdout, srv.URL())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
@@ -105,7 +105,7 @@ func hold(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer node.Close()
+	defer func() { _ = node.Close() }()
 	lethe.Memoize(node, "bench.f", func(context.Context, string) (string, error) { return "", nil })
 	err = node.Receive("bench", func(_ context.Context, e event.Event) error {
 		if e.Reason != "" && (e.Type == event.TypeInvalidated || e.Type == event.TypeManifestApplied) {
@@ -119,7 +119,7 @@ func hold(ctx context.Context, args []string) error {
 	if err := node.Ready(ctx); err != nil {
 		return err
 	}
-	fmt.Println("ready")
+	fmt.Fprintln(os.Stdout, "ready")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }

@@ -16,12 +16,11 @@ const roundMost = 64
 // deliver is what the Feed calls. It deals with the arrival at once if nobody else has the turn, and goes away if somebody has:
 // an event is applied on the goroutine that brought it, without a detour, and the client's callback never waits.
 //
-//  1. The arrival is put into the queue.
-//  2. Who can take the turn, deals with what is in the queue.
-//  3. Who can't, wakes the loop: the one that has the turn may have looked into the queue before (1).
+//  1. Who can take the turn deals with what is in the queue, and then with the arrival.
+//  2. Who can't puts it into the queue, and wakes the loop: the one that has the turn may have looked into the queue before.
 func (b *Bus) deliver(a Arrival) {
-	b.queue.put(a)
 	if !b.turn.TryLock() {
+		b.queue.put(a)
 		b.queue.poke()
 		return
 	}
@@ -30,13 +29,14 @@ func (b *Bus) deliver(a Arrival) {
 	if l.closed {
 		return
 	}
+	b.check()
+	b.arrivals() // what came before
+	b.arrived(a)
 	l.unshown++
 	if a.More && l.unshown < roundMost {
-		b.check()
-		b.arrivals() // it is shown with the one that waits behind it
-		return
+		return // it is shown with the one that waits behind it
 	}
-	b.step(b.arrivals)
+	b.show()
 	if due := l.follower.Due(); due != 0 && due < l.armed {
 		b.queue.poke() // the loop sleeps longer than it may
 	}

@@ -187,6 +187,11 @@ func (b *Bus) take(timer *time.Timer, do func()) {
 func (b *Bus) step(do func()) {
 	b.check()
 	do()
+	b.show()
+}
+
+// show shows where the cursor stands, and tells the node.
+func (b *Bus) show() {
 	b.loop.unshown = 0
 	if !b.cfg.PublishOnly {
 		v := b.loop.follower.View()

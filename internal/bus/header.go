@@ -52,7 +52,7 @@ func forged(h nats.Header, own int) bool {
 				return true
 			}
 		default:
-			if len(key) < 5 || !strings.EqualFold(key[:5], "Nats-") {
+			if len(key) < 5 || key[0]|0x20 != 'n' || !strings.EqualFold(key[:5], "Nats-") {
 				continue
 			}
 			for _, name := range [...]string{headerStream, headerSubject, headerSequence, headerTime} {

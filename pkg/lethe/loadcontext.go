@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// loadContext is what a loader is given: the values of its caller, without its cancellation, until the load's deadline or its end.
+// loadContext is what a loader is given: the values of its caller, without its cancellation, until the load's deadline or its end. A
+// receiver's call is given one as well, of the node's own context, with its cancellation.
 // It makes a context that can be waited for, with its timer, when somebody asks for Done: most loads are over before
 // anybody does. All of it is then that context, so that what is derived from this is derived from that.
 type loadContext struct {
-	values   context.Context //nolint:containedctx // it is a context itself; without cancellation
+	values   context.Context //nolint:containedctx // it is a context itself
 	deadline time.Time
 
 	mu     sync.Mutex      // guards what follows
@@ -52,6 +53,9 @@ func (c *loadContext) Err() error {
 }
 
 func (c *loadContext) late() {
+	if c.err == nil {
+		c.err = c.values.Err()
+	}
 	if c.err == nil && !time.Now().Before(c.deadline) {
 		c.err = context.DeadlineExceeded
 	}

@@ -203,8 +203,8 @@ func (r *receiver) run(e event.Event) {
 }
 
 func (r *receiver) call(e event.Event) error {
-	ctx, cancel := context.WithTimeout(r.n.stop, r.n.times.call)
-	defer cancel()
+	ctx := &loadContext{values: r.n.stop, deadline: time.Now().Add(r.n.times.call)}
+	defer ctx.end()
 	panicked := true
 	err := guard(func() error {
 		err := r.fn(ctx, e)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Report writes q's table as Markdown. Ratios are to the contender of the bars, else to the first.
@@ -80,19 +81,17 @@ func (r Result) ratios(of, to, unit string) []float64 {
 }
 
 // also has the medians of the other units.
-func (r Result) also(name, unit string) (text string) {
+func (r Result) also(name, unit string) string {
 	if len(r.Samples[name]) == 0 {
 		return ""
 	}
+	var others []string
 	for _, u := range slices.Sorted(maps.Keys(r.Samples[name][0])) {
 		if u != unit {
-			text += fmt.Sprintf("%s %s; ", figure(Median(r.figures(name, u))), u)
+			others = append(others, figure(Median(r.figures(name, u)))+" "+u)
 		}
 	}
-	if text != "" {
-		text = text[:len(text)-2]
-	}
-	return text
+	return strings.Join(others, "; ")
 }
 
 func spread(xs []float64) string {
