@@ -10,6 +10,7 @@ import (
 
 	"github.com/lethe-cache/lethe/bench/internal/suite"
 	"github.com/lethe-cache/lethe/pkg/embedded"
+	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
@@ -160,7 +161,14 @@ func startsNew(ctx context.Context, e *suite.Env) ([]suite.Contender, error) {
 	return []suite.Contender{
 		starts(e, letheName, func(ctx context.Context) (func(), error) {
 			n++
-			return startNode(ctx, lethe.Config{URL: url, Fleet: fmt.Sprintf("new-%d", n)})
+			name := fmt.Sprintf("new-%d", n)
+			end, err := startNode(ctx, lethe.Config{URL: url, Fleet: name})
+			return func() {
+				if end != nil {
+					end()
+				}
+				removeStream(url, event.StreamName(name)) // each reserves 256 MiB of the disk
+			}, err
 		}),
 		starts(e, "ordered consumer of a new stream", func(ctx context.Context) (func(), error) {
 			n++
@@ -171,6 +179,15 @@ func startsNew(ctx context.Context, e *suite.Env) ([]suite.Contender, error) {
 			return nc.Close, consumeNew(ctx, nc, fmt.Sprintf("NEW_%d", n))
 		}),
 	}, nil
+}
+
+func removeStream(url, name string) {
+	nc, err := nats.Connect(url)
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	_, _ = nc.Request("$JS.API.STREAM.DELETE."+name, nil, patience)
 }
 
 func consumeNew(ctx context.Context, nc *nats.Conn, name string) error {
