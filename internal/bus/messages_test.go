@@ -36,7 +36,9 @@ func TestAnInvalidationIsOneMessageToEachNodeAndOneAnswer(t *testing.T) {
 	about := func(m *nats.Msg) bool { return strings.Contains(string(m.Data), `"once:`) }
 	watch(event.LogSubject(fleet, ">"), &published, about)
 	watch(event.LiveSubject(fleet, ">"), &live, about)
-	watch("_INBOX.>", &answers, func(m *nats.Msg) bool { return strings.Contains(string(m.Data), `"seq":`) && !strings.Contains(string(m.Data), `"type"`) })
+	watch("_INBOX.>", &answers, func(m *nats.Msg) bool {
+		return strings.Contains(string(m.Data), `"seq":`) && !strings.Contains(string(m.Data), `"type"`)
+	})
 	asked := answers.Load()
 	var last event.Token
 	tags := make([]string, count)
