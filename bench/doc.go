@@ -1,6 +1,7 @@
 // Command bench measures Lethe beside its peers, in rounds that alternate, and writes raw data, tables and charts.
 //
 //	go run . [-quick] [-only REGEXP] [-rounds N] [-to DIR] [-list]
+//	go run . -draw [-to DIR]            // tables and charts anew, from the raw data that is there
 //	go run . -manifests sqlite,postgres://…
 //	go run . -cached 1000000
 //

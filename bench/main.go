@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -49,6 +50,7 @@ func runChild(ctx context.Context, name string, args []string) error {
 
 type options struct {
 	quick    bool
+	draw     bool
 	rounds   int
 	only, to string
 }
@@ -59,6 +61,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of each contender; 0 = 7, or 3 with -quick")
 	flag.StringVar(&o.only, "only", ".", "questions to ask, a regular expression of their names")
 	flag.StringVar(&o.to, "to", "results", "folder of raw data, tables and charts")
+	flag.BoolVar(&o.draw, "draw", false, "measure nothing: make tables and charts anew from the raw data that is there")
 	list := flag.Bool("list", false, "list the questions")
 	databases := flag.String("manifests", "", "measure brokers instead, on these: sqlite, or postgres://…")
 	events := flag.Int("events", 200, "events a round, of -manifests")
@@ -108,13 +111,16 @@ func ask(ctx context.Context, o options, questions []suite.Question) (err error)
 		return err
 	}
 	redis := ""
-	if slices.ContainsFunc(questions, func(q suite.Question) bool { return q.Redis }) {
+	if !o.draw && slices.ContainsFunc(questions, func(q suite.Question) bool { return q.Redis }) {
 		addr, stop, err := startRedis(ctx)
 		if err != nil {
 			return err
 		}
 		defer stop()
 		redis = addr
+	}
+	if o.draw {
+		return draw(o, questions)
 	}
 	raw, err := os.Create(filepath.Join(o.to, "raw.txt"))
 	if err != nil {
@@ -145,12 +151,40 @@ func ask(ctx context.Context, o options, questions []suite.Question) (err error)
 		if len(results) == 0 {
 			continue // nothing of it belongs into a quick run
 		}
-		suite.Report(out, q, results)
-		fmt.Fprintf(out, "![%s](%s.svg)\n\n", q.Title, q.ID)
-		if err := suite.Chart(filepath.Join(o.to, q.ID+".svg"), q, results); err != nil {
-			failed = errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, show(out, o.to, q, results))
 		fmt.Fprintf(os.Stderr, "%s: %.0f s\n", q.ID, time.Since(begin).Seconds())
 	}
 	return failed
+}
+
+// show writes a question's table and its chart.
+func show(out io.Writer, dir string, q suite.Question, results []suite.Result) error {
+	suite.Report(out, q, results)
+	fmt.Fprintf(out, "![%s](%s.png)\n\n", q.Title, q.ID)
+	return suite.Chart(filepath.Join(dir, q.ID+".png"), q, results)
+}
+
+// draw does so from raw data; the head of the tables, which says when and where, stays.
+func draw(o options, questions []suite.Question) error {
+	raw, err := os.ReadFile(filepath.Join(o.to, "raw.txt"))
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(filepath.Join(o.to, "results.md"))
+	if err != nil {
+		return err
+	}
+	head, _, _ := strings.Cut(string(old), "### ")
+	out := bytes.NewBufferString(head)
+	var failed error
+	for _, q := range questions {
+		results, err := suite.Read(bytes.NewReader(raw), q)
+		if err != nil {
+			return err
+		}
+		if len(results) > 0 {
+			failed = errors.Join(failed, show(out, o.to, q, results))
+		}
+	}
+	return errors.Join(failed, os.WriteFile(filepath.Join(o.to, "results.md"), out.Bytes(), 0o644))
 }

@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -25,7 +26,15 @@ func (d *dots) add(x, y float64, xs []float64) {
 	d.low, d.high = append(d.low, x-slices.Min(xs)), append(d.high, slices.Max(xs)-x)
 }
 
-// Chart draws q's results into an SVG file: a line for each contender of each case, a dot at its median, its range beside it.
+// ends widens a span to all ranges.
+func (d *dots) ends(least, most float64) (float64, float64) {
+	for i, xy := range d.XYs {
+		least, most = min(least, xy.X-d.low[i]), max(most, xy.X+d.high[i])
+	}
+	return least, most
+}
+
+// Chart draws q's results into a PNG file: a line for each contender of each case, a dot at its median, its range beside it.
 func Chart(file string, q Question, results []Result) error {
 	p := plot.New()
 	p.Title.Text = q.Title
@@ -43,7 +52,7 @@ func Chart(file string, q Question, results []Result) error {
 				continue
 			}
 			d := &peers
-			if name == "lethe" {
+			if strings.HasPrefix(name, "lethe") {
 				d = &ours
 			}
 			d.add(Median(xs), float64(len(names)), xs)
@@ -76,15 +85,11 @@ func Chart(file string, q Question, results []Result) error {
 		bars.Color = s.colour
 		p.Add(scatter, bars)
 	}
-	all := append(ours.XYs, peers.XYs...) //nolint:gocritic // a new one
-	least, most := math.Inf(1), 0.0
-	for _, xy := range all {
-		least, most = min(least, xy.X), max(most, xy.X)
-	}
+	least, most := ours.ends(peers.ends(math.Inf(1), 0))
+	p.X.Min, p.X.Max = 0, most*1.05
 	if most > 20*least {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	} else {
-		p.X.Min = 0
+		p.X.Min, p.X.Max = least/1.3, most*1.3
 	}
 	p.NominalY(names...)
 	p.Add(plotter.NewGrid())

@@ -86,7 +86,10 @@ func line(q Question, c Case, contender Contender, s Sample) string {
 	return b.String()
 }
 
+// word makes one of a name, and is undone by unword.
 func word(s string) string { return strings.ReplaceAll(s, " ", "_") }
+
+func unword(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
 func sorted(xs []float64) []float64 {
 	xs = slices.Clone(xs)

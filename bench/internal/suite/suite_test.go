@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,18 +108,29 @@ func TestEveryQuestionHasAChart(t *testing.T) {
 	t.Parallel()
 	q := question(map[string][]float64{"lethe": {1, 10, 12}, "peer": {1, 900, 1000}})
 	_, _, results := ask(t, q, 2)
-	file := filepath.Join(t.TempDir(), "q.svg")
+	file := filepath.Join(t.TempDir(), "q.png")
 	if err := Chart(file, q, results); err != nil {
 		t.Fatal(err)
 	}
-	drawn, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"A question", "lethe", "peer", "us, median and range"} {
-		if !strings.Contains(string(drawn), want) {
-			t.Errorf("the chart does not say %q", want)
+	defer func() { _ = f.Close() }()
+	drawn, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	red := 0 // Lethe's own colour
+	for y := range drawn.Bounds().Dy() {
+		for x := range drawn.Bounds().Dx() {
+			if r, g, b, _ := drawn.At(x, y).RGBA(); r > 0xb000 && g < 0x3000 && b < 0x3000 {
+				red++
+			}
 		}
+	}
+	if red < 20 {
+		t.Errorf("%d pixels of Lethe's", red)
 	}
 }
 
@@ -133,4 +145,22 @@ func TestTimeCountsWhatIsAllocated(t *testing.T) {
 		t.Error(fmt.Sprint(s))
 	}
 	_ = kept
+}
+
+func TestRawDataTellAllThatTheTablesDo(t *testing.T) {
+	t.Parallel()
+	q := question(map[string][]float64{"lethe": {1, 10, 12.5}, "peer": {1, 900, 1e6}}, Bar{Of: "lethe", To: "peer", Bound: 1})
+	table, raw, _ := ask(t, q, 2)
+	again, err := Read(strings.NewReader("goos: linux\n"+raw+"Benchmarkother/a_case/lethe \t1\t3 us\n"), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w strings.Builder
+	Report(&w, q, again)
+	if w.String() != table {
+		t.Errorf("from raw data:\n%s\nwas:\n%s", &w, table)
+	}
+	if _, err := Read(strings.NewReader("Benchmarkq/a_case/lethe \t1\tmany us\n"), q); err == nil {
+		t.Error("no error for what is no figure")
+	}
 }
