@@ -115,6 +115,9 @@ func TestANamedErrorIsRememberedAndComesBackAsItself(t *testing.T) {
 		if want := []lethe.Outcome{lethe.Miss, lethe.Negative, lethe.Negative, lethe.Negative}[i]; r.Cache != want {
 			t.Fatalf("read %d: %q", i, r.Cache)
 		}
+		if _, err := f.Get(t.Context(), "k"); !errors.Is(err, errGone) { // which does not go by Lookup's way
+			t.Fatalf("read %d: Get took an error for a value: %v", i, err)
+		}
 		if i == 1 {
 			lethe.DropHot(n)
 		}
