@@ -104,24 +104,23 @@ func (b *Bus) request(ctx context.Context, _ *nats.Conn, m *nats.Msg) (*nats.Msg
 	if err != nil {
 		return nil, err
 	}
-	defer b.answers.forget(q)
-	select {
-	case <-q.ended:
-		return q.answer, q.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return b.answers.wait(ctx, q, nil)
 }
 
-// wait returns the answer to q. Without one in time it is context.DeadlineExceeded, when ctx ends first its error.
-func (a *answers) wait(ctx context.Context, q *question, d time.Duration) (*nats.Msg, error) {
-	defer a.forget(q)
+// within is wait for at most d.
+func (a *answers) within(ctx context.Context, q *question, d time.Duration) (*nats.Msg, error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	return a.wait(ctx, q, timer.C)
+}
+
+// wait returns the answer to q. When it is late that is context.DeadlineExceeded, when ctx ends first its error.
+func (a *answers) wait(ctx context.Context, q *question, late <-chan time.Time) (*nats.Msg, error) {
+	defer a.forget(q)
 	select {
 	case <-q.ended:
 		return q.answer, q.err
-	case <-timer.C:
+	case <-late:
 		return nil, context.DeadlineExceeded
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)

@@ -34,7 +34,7 @@ func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Du
 	if err != nil {
 		return ack{}, err
 	}
-	answer, err := b.answers.wait(ctx, q, d)
+	answer, err := b.answers.within(ctx, q, d)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return ack{}, errors.New("no server has the stream " + b.stream + " at the moment")
