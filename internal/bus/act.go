@@ -72,12 +72,36 @@ func (b *Bus) resetDone(cause cursor.Cause) {
 	if cause == cursor.Start {
 		b.cfg.Logger.Info("following the stream", "stream", b.stream, "epoch", v.Epoch, "position", v.Cursor)
 	} else {
-		b.cfg.Logger.Warn("continuity was lost: everything is forgotten", "cause", cause, "stream", b.stream, "epoch", v.Epoch, "position", v.Cursor)
+		b.cfg.Logger.Warn("continuity was lost: everything is forgotten", b.resetFields(cause, v)...)
 	}
+	b.loop.senders.forget()
 	b.board.show(v)
 	b.cfg.Handler.ResetDone(string(cause))
 	b.loop.passed, b.loop.since = 0, b.cfg.Now()
 	b.passed(v)
+}
+
+// resetFields are the fields of the log line about a Reset.
+func (b *Bus) resetFields(cause cursor.Cause, v cursor.View) []any {
+	fields := []any{
+		"event", "reset", "cause", string(cause), "meaning", meanings[cause], "stream", b.stream, "epoch", v.Epoch,
+		"from", b.loop.passed, "to", v.Cursor,
+	}
+	if source, sent, all := b.loop.senders.most(); cause == cursor.Backlog && all > 0 {
+		fields = append(fields, "source", source, "sent", sent, "of", all)
+	}
+	return fields
+}
+
+//nolint:gochecknoglobals // a constant table
+var meanings = map[cursor.Cause]string{
+	cursor.Epoch:    "the stream was made anew",
+	cursor.Reused:   "the stream gave a number to another message: it has lost its tail",
+	cursor.Back:     "the stream's numbers went back: it has lost its tail",
+	cursor.Head:     "the stream no longer keeps what comes after this node's position",
+	cursor.Hole:     "a message was taken out of the stream",
+	cursor.Backlog:  "this node is too far behind, and does not gain on the stream",
+	cursor.LostTold: "another node has seen that the stream lost its tail",
 }
 
 func (b *Bus) ping(ctx context.Context, id, seen uint64) {

@@ -124,6 +124,11 @@ func (b *Bus) told(err error) {
 func (b *Bus) apply(s Stamp, subject string, header nats.Header, data []byte, live bool) (lost string) {
 	d := Delivery{Received: event.Decode(b.cfg.Fleet, subject, header, data), Live: live}
 	b.judge(&d.Received)
+	if b.loop.follower.Behind() > 0 {
+		b.loop.senders.add(d.Source)
+	} else {
+		b.loop.senders.forget()
+	}
 	if d.Sys != "" {
 		if d.Sys == event.SysLost {
 			return d.ID

@@ -61,6 +61,7 @@ type loop struct {
 	ensure   bool   // the stream has to be looked at before it is asked
 	lost     string // id of this node's last "lost"
 	complain complaints
+	senders  sources // of what came while the node was behind
 }
 
 // Open returns a Bus that is connecting; it needs no server. ctx bounds nothing that lasts: the Bus lives until Close. The

@@ -13,15 +13,9 @@ import (
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
-// Bounds of one answer of batched Direct Get.
-const (
-	fetchMessages = 512
-	fetchBytes    = 8 << 20
-)
-
 // fetch closes a hole: what it finds is applied in the loop, message by message, and then accounted for at once.
 func (b *Bus) fetch(ctx context.Context, a cursor.Action) {
-	found, err := b.directGet(ctx, a.From)
+	found, err := b.directGet(ctx, a.From, a.Messages, a.Bytes)
 	b.why.set(areaFetch, err)
 	b.tell(func(now int64) { //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
 		// A mirror of the stream answers for it, under its own name, and where it is nearer always: the server has it so. It
@@ -47,12 +41,12 @@ func (b *Bus) fetch(ctx context.Context, a cursor.Action) {
 	})
 }
 
-// directGet reads stored messages from sequence on, as many as fit into one answer. Any replica may answer, also one that
-// lags: fewer than there are, or none, is no error.
-func (b *Bus) directGet(ctx context.Context, sequence uint64) ([]*nats.Msg, error) {
+// directGet reads stored messages from sequence on: at most so many, and none behind the one that makes it so many bytes. Any
+// replica may answer, also one that lags: fewer than there are, or none, is no error.
+func (b *Bus) directGet(ctx context.Context, sequence uint64, messages, bytes int) ([]*nats.Msg, error) {
 	subject := "$JS.API.DIRECT.GET." + b.stream
 	body, err := json.Marshal(map[string]any{
-		"seq": sequence, "batch": fetchMessages, "max_bytes": fetchBytes, "next_by_subj": event.LogSubject(b.cfg.Fleet, ">"),
+		"seq": sequence, "batch": messages, "max_bytes": bytes, "next_by_subj": event.LogSubject(b.cfg.Fleet, ">"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)

@@ -14,7 +14,8 @@ const (
 	Ping
 	// Ask the stream's leader for its identity and state and report them with Answered.
 	Ask
-	// Fetch stored messages with sequence From and above, until To or as many as fit, and report them with Fetched.
+	// Fetch stored messages with sequence From and above, at most Messages, and no further one once Bytes are reached, and report
+	// them with Fetched. To is the last that is known of.
 	Fetch
 	// Tick stores a message and reports its ack with Ticked. Fresh: under an id of its own, not the one all nodes share in
 	// that second. Lost: it says that sequences were reused.
@@ -28,6 +29,8 @@ type Action struct {
 	Do          Do
 	ID          uint64
 	From, To    uint64
+	Bytes       int
+	Messages    int
 	End         int64
 	Cause       Cause
 	Fresh, Lost bool
@@ -44,7 +47,7 @@ const (
 	Back     Cause = "back"    // numbers went back
 	Head     Cause = "head"    // what comes after the cursor is no longer kept
 	Hole     Cause = "hole"    // a stored message was taken out of the stream
-	Backlog  Cause = "backlog" // too far behind to catch up
+	Backlog  Cause = "backlog" // too far behind, and catching up does not gain on the stream
 	LostTold Cause = "lost"    // another node saw numbers reused
 	none     Cause = ""        // no doubt
 )

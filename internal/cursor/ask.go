@@ -76,8 +76,8 @@ func (f *Follower) answered(in Info, now int64) {
 	if in.Epoch == f.epoch {
 		doubt = f.cur.answer(in, f.ask.since)
 	}
-	if doubt == none && f.cur.known-f.cur.at.Seq > f.cfg.Backlog {
-		doubt = Backlog
+	if doubt == none {
+		doubt = f.backlog(now)
 	}
 	if doubt != none {
 		f.reset(doubt, now)

@@ -7,7 +7,7 @@ type Config struct {
 	MaxStaleness time.Duration  // how long after its as-of moment a lease ends; 10 s
 	Tick         time.Duration  // T: how long the stream stays without a message; 1 s
 	Reorder      time.Duration  // how long what is known of, and has not come, may still come by itself before it is fetched; 20 ms
-	Backlog      uint64         // messages behind the end beyond which a Reset is cheaper; 100,000
+	Backlog      uint64         // messages behind the end beyond which a node that does not gain on the stream does a Reset; 100,000
 	Held         int            // messages held beyond a hole; 16,384
 	Jitter       func() float64 // of [0, 1), to spread a fleet's probes, ticks and retries; nil = 0.5
 }

@@ -16,6 +16,6 @@
 //     can publish and that the feed or the fetching works: it is the first lease.
 //
 // Bounds: 1,024 remembered timestamps, Config.Held messages held, Config.Backlog messages behind, 16 claims on a lease. At
-// the first the oldest is forgotten, a message too many to hold is fetched later, a longer backlog is a Reset, a claim too
-// many waits for the next one.
+// the first the oldest is forgotten, a message too many to hold is fetched later, a longer backlog is a Reset unless the node
+// gains on it, a claim too many waits for the next one.
 package cursor

@@ -50,7 +50,7 @@ func (f *Follower) runFetch(now int64) {
 	x.id++
 	x.young = false
 	x.at, x.out, x.from = 0, true, f.cur.at.Seq
-	f.emit(Action{Do: Fetch, ID: x.id, From: max(x.from, 1), To: f.cur.known})
+	f.emit(Action{Do: Fetch, ID: x.id, From: max(x.from, 1), To: f.cur.known, Bytes: f.size.size, Messages: f.size.messages()})
 }
 
 // proven says that something is missing, and not just on its way: the feed has gone on behind it, and keeps its order. Of a
@@ -76,6 +76,15 @@ func (f *Follower) Fetched(id uint64, ms []Message, ok bool, now int64) []Action
 func (f *Follower) fetched(ms []Message, ok bool, now int64) {
 	x := &f.fetch
 	doubt, moved := f.cur.fetched(x.from, ms)
+	switch {
+	case !ok && len(ms) > 0: // midway: it takes longer than it may
+		f.size.lost()
+	case moved:
+		f.size.whole()
+	}
+	if doubt == none {
+		doubt = f.backlog(now)
+	}
 	if doubt != none {
 		f.reset(doubt, now)
 		return

@@ -23,6 +23,8 @@ type Follower struct {
 	ping  pinging
 	ask   asking
 	fetch fetching
+	size  window
+	gain  gaining
 	tick  ticking
 	beat  beating
 
@@ -47,6 +49,7 @@ func New(cfg Config, now, wall int64) *Follower {
 	f.lease.max = cfg.MaxStaleness.Nanoseconds()
 	f.cur.held = make(map[uint64]holding)
 	f.cur.most = cfg.Held
+	f.size = newWindow(fetchLeast, fetchMost)
 	return f
 }
 
@@ -86,6 +89,11 @@ func (f *Follower) cut() {
 	f.cur.unverify()
 	f.cur.liveAt = 0 // what the old connection brought, perhaps late, confirms no leader that the new one leads to
 	f.lease.disclaim()
+	if f.fetch.out {
+		f.size.lost()
+	}
+	f.size.anew()
+	f.gain = gaining{}
 	f.ping = pinging{id: f.ping.id, last: f.ping.last, spacing: f.ping.spacing}
 	f.fetch = fetching{id: f.fetch.id + 1, mixed: f.fetch.mixed}
 	f.ask.cut()
@@ -117,8 +125,8 @@ func (f *Follower) live(a Arrival, now int64) {
 		f.late(now)
 	}
 	doubt, fresh := f.cur.live(a.Message, at)
-	if doubt == none && f.cur.known-f.cur.at.Seq > f.cfg.Backlog {
-		doubt = Backlog
+	if doubt == none {
+		doubt = f.backlog(now)
 	}
 	if doubt != none {
 		f.reset(doubt, now)

@@ -16,6 +16,7 @@ func (f *Follower) reset(cause Cause, now int64) {
 	f.gen++
 	f.cur.unverify()
 	f.fetch = fetching{id: f.fetch.id + 1}
+	f.gain = gaining{}
 	f.tick.cut()
 	f.ask.cut()
 	f.ask.at = 0

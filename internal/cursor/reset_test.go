@@ -1,7 +1,6 @@
 package cursor_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -164,25 +163,6 @@ func TestResetsWithALeaseInBetweenAreSpacedAsWell(t *testing.T) {
 	}
 	if n := len(w.resets) - had; n == 0 || n > 20 || leases == 0 {
 		t.Fatalf("%d Resets in a second, %d leases", n, leases)
-	}
-}
-
-func TestBacklogOverTheLimitIsAReset(t *testing.T) {
-	t.Parallel()
-	for _, hears := range []bool{true, false} {
-		t.Run(fmt.Sprintf("by the feed %v", hears), func(t *testing.T) {
-			t.Parallel()
-			w := following(t)
-			for range 300 {
-				w.store("")
-			}
-			w.flights = w.flights[len(w.flights)-1:]
-			if !hears {
-				w.flights = nil
-				w.do(w.follower.Want(w.now))
-			}
-			expect(t, w, cursor.Backlog)
-		})
 	}
 }
 

@@ -16,6 +16,9 @@ type View struct {
 	gen uint64
 }
 
+// Behind is how many messages are missing, as far as is known.
+func (f *Follower) Behind() uint64 { return f.cur.known - min(f.cur.at.Seq, f.cur.known) }
+
 // View returns a snapshot.
 func (f *Follower) View() View {
 	return View{

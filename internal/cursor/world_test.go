@@ -161,7 +161,7 @@ func (w *world) serve(j *job) {
 		j.info = s.info(j.at)
 	case cursor.Fetch:
 		for _, m := range s.log[min(s.kept, len(s.log)):] {
-			if m.Seq >= j.From && m.Seq+w.lag <= s.last() && len(j.found) < 10 {
+			if m.Seq >= j.From && m.Seq+w.lag <= s.last() && len(j.found) < min(10, j.Messages) {
 				j.found = append(j.found, m)
 			}
 		}

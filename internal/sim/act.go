@@ -156,7 +156,7 @@ func (j *job) serve() bool {
 	case cursor.Ping:
 		return true
 	case cursor.Fetch:
-		j.found = s.find(link, j.a.From)
+		j.found = s.find(link, j.a.From, j.a.Messages)
 		if lose := j.n.h.sun().ask; len(j.found) > 0 && j.rng.chance(lose) {
 			i := j.rng.below(len(j.found))
 			if j.ok = j.rng.chance(5000); j.ok { // one was lost on the way

@@ -152,7 +152,7 @@ func (s *server) heal() {
 }
 
 // find is Direct Get.
-func (s *server) find(l *link, from uint64) []*message {
+func (s *server) find(l *link, from uint64, most int) []*message {
 	log := s.side(l)
 	if log == nil {
 		return nil
@@ -161,7 +161,7 @@ func (s *server) find(l *link, from uint64) []*message {
 	if s.w.now < s.lagFor {
 		lag = s.lag
 	}
-	return log.read(from, s.w.cl.fetch, lag)
+	return log.read(from, min(s.w.cl.fetch, most), lag)
 }
 
 // ask is STREAM.INFO; false: there is no stream.
