@@ -28,19 +28,25 @@ type api struct {
 	manifests *manifests // nil: this node has no database
 	events    *hub
 	ready     atomic.Bool // was the node ever Ready
+	draining  atomic.Bool // it was told to end
+	ending    ending
+	metrics   *prometheus.Registry
 	limits    limits
 	logger    *slog.Logger
 }
 
 // newAPI registers what is memoized and begins to listen to the node's events.
 func newAPI(node *lethe.Node, conn *link, files *folder, store *manifest.Store, ttl time.Duration, logger *slog.Logger) (*api, error) {
-	a := &api{node: node, conn: conn, functions: map[string]function{}, events: newHub(), limits: defaultLimits(), logger: logger}
+	a := &api{node: node, conn: conn, functions: map[string]function{}, events: newHub(), ending: ending{shutdown: defaultShutdown}, limits: defaultLimits(), logger: logger}
 	if files != nil {
 		a.functions[string(fileRead)] = memoizeFiles(node, files, ttl)
 	}
 	if store != nil {
 		a.manifests = &manifests{desk.New(node, store, ttl)}
 		maps.Copy(a.functions, a.manifests.functions())
+	}
+	if err := a.measure(); err != nil {
+		return nil, err
 	}
 	return a, node.Receive("http.events", a.events.receive)
 }
@@ -50,9 +56,9 @@ func (a *api) inspect(ctx context.Context) (tail.Stream, error) {
 	return tail.Inspect(ctx, a.conn.Conn, a.node.Status().Fleet)
 }
 
-// handler is everything that is served, behind g.
-func (a *api) handler(g *guard) (http.Handler, error) {
-	metrics := prometheus.NewRegistry()
+// measure gathers what /metrics exports.
+func (a *api) measure() error {
+	a.metrics = prometheus.NewRegistry()
 	all := []prometheus.Collector{
 		a.node.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
@@ -60,28 +66,45 @@ func (a *api) handler(g *guard) (http.Handler, error) {
 		all = append(all, a.manifests.Collector())
 	}
 	for _, c := range all {
-		if err := metrics.Register(c); err != nil {
-			return nil, err
+		if err := a.metrics.Register(c); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// adminHandler is what --admin serves.
+func (a *api) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/functions", a.after(a.listFunctions))
+	a.probes(mux)
+	return wellFormed(jsonErrors(mux))
+}
+
+// probes is what orchestrators and scrapers ask for. They may add parameters to what takes none.
+func (a *api) probes(mux *http.ServeMux) {
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 8}))
+	mux.HandleFunc("GET /livez", livez)
+	mux.HandleFunc("GET /readyz", taking(a.readyz, "lease"))
+}
+
+// handler is everything that is served, behind g.
+func (a *api) handler(g *guard) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/functions", taking(a.after(a.listFunctions)))
 	mux.HandleFunc("GET /v1/functions/{name}", a.callFunction)
 	mux.HandleFunc("GET /v1/functions/{name}/explain", a.after(a.explainKey))
-	mux.HandleFunc("POST /v1/invalidate", a.invalidate)
-	mux.HandleFunc("GET /v1/wait", a.wait)
-	mux.HandleFunc("GET /v1/barrier", a.barrier)
-	mux.HandleFunc("GET /v1/status", a.after(a.status))
-	mux.HandleFunc("GET /v1/nodes", a.after(a.nodes))
-	mux.HandleFunc("GET /v1/events", a.streamEvents)
+	mux.HandleFunc("POST /v1/invalidate", taking(a.invalidate))
+	mux.HandleFunc("GET /v1/wait", taking(a.wait, "token", "timeout"))
+	mux.HandleFunc("GET /v1/barrier", taking(a.barrier, "token", "timeout"))
+	mux.HandleFunc("GET /v1/status", taking(a.after(a.status)))
+	mux.HandleFunc("GET /v1/nodes", taking(a.after(a.nodes)))
+	mux.HandleFunc("GET /v1/events", taking(a.streamEvents))
 	a.manifestRoutes(mux)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 8}))
-	mux.HandleFunc("GET /livez", livez)
-	mux.HandleFunc("GET /readyz", a.readyz)
+	a.probes(mux)
 	mux.HandleFunc("GET /schemas/{file}", serveSchema)
 	mux.Handle("GET /{$}", page())
 	mux.Handle("GET /page/{file}", page())
-	return g.wrap(jsonErrors(mux)), nil
+	return a.parting(g.wrap(wellFormed(jsonErrors(mux))))
 }
 
 // jsonErrors answers what no pattern takes (404, 405) in the form of every other error.

@@ -95,10 +95,7 @@ func joinStore(t *testing.T, srv *embedded.Server, name, database string, opts .
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := a.handler(g)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := a.handler(g)
 	s := &site{httptest.NewUnstartedServer(h), a, dir, t, conn}
 	s.Config = a.server(h)
 	s.Start()

@@ -28,6 +28,9 @@ type config struct {
 	databaseURL   string
 	http          string
 	httpTokenFile string
+	admin         string
+	drain         optional
+	shutdown      time.Duration
 	files         string
 	maxBytes      size
 	maxTTL        time.Duration
@@ -51,6 +54,9 @@ func (c *config) flags(fs *pflag.FlagSet) {
 		"(default: beside a NATS server in this process, SQLite in --state-dir or in memory; else none) (DATABASE_URL)")
 	fs.StringVar(&c.http, "http", defaultHTTP, "address to answer HTTP on; other than loopback needs --http-token-file")
 	fs.StringVar(&c.httpTokenFile, "http-token-file", "", "file with the token that HTTP callers have to send (Authorization: Bearer)")
+	fs.StringVar(&c.admin, "admin", "", "another address for /livez, /readyz and /metrics, with connections of its own; asks for no token; empty: only --http has them")
+	fs.Var(&c.drain, "drain-delay", "told to end, say so at /readyz and answer on for this long (default 5s, and 0s where --http is loopback)")
+	fs.DurationVar(&c.shutdown, "shutdown-timeout", defaultShutdown, "after --drain-delay, how long requests under way may take")
 	fs.StringVar(&c.files, "files", "", "folder that file.read reads; empty: there is no file.read")
 	c.maxBytes = 256 << 20
 	fs.Var(&c.maxBytes, "max-bytes", "memory of the bulk tier")
@@ -75,6 +81,21 @@ func (c *config) node(conn *nats.Conn, logger *slog.Logger) lethe.Config {
 	}
 }
 
+// maxEnding is the longest that each part of the end may take.
+const maxEnding = 10 * time.Minute
+
+// ending is how the node ends. On loopback there is nobody else whose balancer would have to notice first.
+func (c *config) ending(loopback bool) ending {
+	e := ending{drain: defaultDrain, shutdown: c.shutdown}
+	switch {
+	case c.drain.set:
+		e.drain = c.drain.Duration
+	case loopback:
+		e.drain = 0
+	}
+	return e
+}
+
 // validate refuses what can't work, all problems joined, before anything is started.
 func (c *config) validate() error {
 	var problems []error
@@ -88,6 +109,17 @@ func (c *config) validate() error {
 		problems = append(problems, fmt.Errorf("--http: %w", err))
 	} else if !loopback && c.httpTokenFile == "" {
 		problems = append(problems, fmt.Errorf("--http %s can be reached from other machines: give --http-token-file, or listen on 127.0.0.1", c.http))
+	}
+	if c.admin != "" {
+		if _, err := isLoopback(c.admin); err != nil {
+			problems = append(problems, fmt.Errorf("--admin: %w", err))
+		}
+	}
+	if c.drain.Duration < 0 || c.drain.Duration > maxEnding {
+		problems = append(problems, fmt.Errorf("--drain-delay %v: want 0s to %v", c.drain.Duration, maxEnding))
+	}
+	if c.shutdown < 0 || c.shutdown > maxEnding {
+		problems = append(problems, fmt.Errorf("--shutdown-timeout %v: want 0s to %v", c.shutdown, maxEnding))
 	}
 	if c.embedded() && c.natsListen != "" {
 		if loopback, err := isLoopback(c.natsListen); err != nil {

@@ -17,7 +17,7 @@ import (
 
 // newHealthcheck asks the node on this machine whether it is ready, for container images without curl.
 func newHealthcheck() *cobra.Command {
-	var address string
+	var address, admin string
 	var lease bool
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
@@ -27,18 +27,22 @@ func newHealthcheck() *cobra.Command {
 			if err := cli.FromEnv(cmd.Flags(), os.Getenv); err != nil {
 				return cli.Exit(cli.CodeUsage, err)
 			}
-			return healthcheck(cmd.Context(), address, lease)
+			if admin != "" {
+				return healthcheck(cmd.Context(), "--admin", admin, lease)
+			}
+			return healthcheck(cmd.Context(), "--http", address, lease)
 		},
 	}
 	cmd.Flags().StringVar(&address, "http", defaultHTTP, "address of the node")
+	cmd.Flags().StringVar(&admin, "admin", "", "admin address of the node, which is asked instead where it has one")
 	cmd.Flags().BoolVar(&lease, "lease", false, "also require that the node holds its lease")
 	return cmd
 }
 
-func healthcheck(ctx context.Context, address string, lease bool) error {
+func healthcheck(ctx context.Context, flag, address string, lease bool) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return cli.Usagef("--http %q: want host:port: %w", address, err)
+		return cli.Usagef("%s %q: want host:port: %w", flag, address, err)
 	}
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "127.0.0.1"

@@ -33,15 +33,11 @@ func (m *manifests) serveKind(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (m *manifests) serveExample(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r.URL.Query(), "format")
-	if err != nil {
-		return err
-	}
 	k, err := m.one(r)
 	if err != nil {
 		return err
 	}
-	return writeAs(w, r, q.Get("format"), k.Example)
+	return writeAs(w, r, r.URL.Query().Get("format"), k.Example)
 }
 
 func (m *manifests) serveSchema(w http.ResponseWriter, r *http.Request) error {

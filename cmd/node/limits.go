@@ -9,13 +9,11 @@ import (
 // maxBody is how long the body of a request may be; a longer one is answered with 413.
 const maxBody = 1 << 20
 
-// shutdownPeriod is how long requests under way may take when the node ends.
-const shutdownPeriod = 5 * time.Second
-
 // limits of the HTTP server. A client that is slower than these is cut off. Clients of /v1/events have limits of their own,
 // for each write and in number.
 type limits struct {
 	conns  int           // connections at a time
+	one    int           // connections of one remote address at a time
 	header int           // bytes of a request's line and headers, or it is answered with 431
 	head   time.Duration // until the headers are there
 	read   time.Duration // until the body is there as well
@@ -25,20 +23,33 @@ type limits struct {
 
 func defaultLimits() limits {
 	return limits{
-		conns: 512, header: 32 << 10, head: 5 * time.Second, read: 30 * time.Second, answer: maxWait + 10*time.Second, idle: 2 * time.Minute,
+		conns: 512, one: 384, header: 32 << 10, head: 5 * time.Second, read: 30 * time.Second, answer: maxWait + 10*time.Second,
+		idle: 2 * time.Minute,
+	}
+}
+
+// adminLimits are those of --admin: a few probes and scrapers, which ask short questions.
+func adminLimits() limits {
+	return limits{
+		conns: 64, one: 48, header: 8 << 10, head: 2 * time.Second, read: 2 * time.Second, answer: 30 * time.Second, idle: time.Minute,
 	}
 }
 
 func (a *api) server(h http.Handler) *http.Server {
-	s := &http.Server{
-		Handler:           http.MaxBytesHandler(h, maxBody),
-		ReadHeaderTimeout: a.limits.head,
-		ReadTimeout:       a.limits.read,
-		WriteTimeout:      a.limits.answer,
-		IdleTimeout:       a.limits.idle,
-		MaxHeaderBytes:    a.limits.header,
-		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
-	}
+	s := a.limits.server(h, a.logger)
 	s.RegisterOnShutdown(a.events.close)
 	return s
+}
+
+// server is an HTTP server within these limits; its connections are counted by a crowd.
+func (l limits) server(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           http.MaxBytesHandler(h, maxBody),
+		ReadHeaderTimeout: l.head,
+		ReadTimeout:       l.read,
+		WriteTimeout:      l.answer,
+		IdleTimeout:       l.idle,
+		MaxHeaderBytes:    l.header,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
 }

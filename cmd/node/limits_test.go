@@ -19,12 +19,10 @@ import (
 func tight(t *testing.T, change func(*limits)) (*site, string) {
 	t.Helper()
 	s := startSite(t)
+	s.api.limits.one = 1 << 20 // all are of one address here
 	change(&s.api.limits)
-	h, err := s.api.handler(&guard{loopback: true, origins: http.NewCrossOriginProtection()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := listen(t.Context(), "127.0.0.1:0")
+	h := s.api.handler(&guard{loopback: true, origins: http.NewCrossOriginProtection()})
+	l, err := listen(t.Context(), "--http", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,18 +202,23 @@ func TestOnlySoManyConnectionsAtATime(t *testing.T) {
 
 func TestWhoWaitsForAPlaceGetsThatOfTheFirstThatWasAnswered(t *testing.T) {
 	t.Parallel()
-	_, address := tight(t, func(l *limits) { l.conns = 1 })
-	first, second := dialWire(t, address), dialWire(t, address)
-	first.send("GET /livez HTTP/1.1\r\nHost: local") // has the only place
-	second.send(getLivez)
-	first.send("host\r\n\r\n")
-	if got := first.status(); got != 200 {
-		t.Fatal(got)
+	s, address := tight(t, func(l *limits) { l.conns = 1 })
+	first := dialWire(t, address)
+	first.send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := first.r.ReadString('\n'); err != nil {
+		t.Fatal(err)
 	}
+	second := dialWire(t, address)
+	second.send(getLivez)
+	s.api.events.mu.Lock()
+	for c := range s.api.events.clients {
+		s.api.events.drop(c)
+	}
+	s.api.events.mu.Unlock()
 	if got := second.status(); got != 200 {
 		t.Fatal(got)
 	}
-	first.cut("idle while another one waits")
+	first.cut("silent while another one waits")
 }
 
 func TestTheNodeEndsWhileConnectionsWaitForAPlace(t *testing.T) {
@@ -227,42 +230,6 @@ func TestTheNodeEndsWhileConnectionsWaitForAPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	dialWire(t, address).send(getLivez) // and the cleanup of tight requires an end without an error
-}
-
-func TestWhoWaitsForAPlaceIsLetGoWhenTheListenerIsClosed(t *testing.T) {
-	t.Parallel()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := newCrowd(l, 1)
-	first, second := dialWire(t, l.Addr().String()), dialWire(t, l.Addr().String())
-	defer func() { _, _ = first.Close(), second.Close() }()
-	stays, err := c.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = stays.Close() }()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := c.Accept()
-		ended <- err
-	}()
-	eventually(t, "the second waits", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.wants
-	})
-	_ = c.Close()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, net.ErrClosed) {
-			t.Error(err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("it waits for the first to leave")
-	}
 }
 
 func TestOnlySoManyClientsOfEvents(t *testing.T) {

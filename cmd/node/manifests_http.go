@@ -3,8 +3,6 @@ package main
 import (
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/cmd/internal/desk"
@@ -13,26 +11,32 @@ import (
 // manifests is the desk of a node, over HTTP. It is nil where the node has no database.
 type manifests struct{ *desk.Desk }
 
+// manifestRoute is a handler, and the parameters that its query string may have.
+type manifestRoute struct {
+	handle     func(*manifests, http.ResponseWriter, *http.Request) error
+	parameters []string
+}
+
 // manifestRoutes are there on every node, so that one without a database can say that it has none.
 func (a *api) manifestRoutes(mux *http.ServeMux) {
-	for pattern, handle := range map[string]func(*manifests, http.ResponseWriter, *http.Request) error{
-		"POST /v1/manifests":                                      (*manifests).serveApply,
-		"GET /v1/manifests/{kind}":                                (*manifests).serveList,
-		"GET /v1/manifests/{kind}/{namespace}":                    (*manifests).serveList,
-		"GET /v1/manifests/{kind}/{namespace}/{name}":             (*manifests).serveGet,
-		"DELETE /v1/manifests/{kind}/{namespace}/{name}":          (*manifests).serveDelete,
-		"POST /v1/manifests/{kind}/{namespace}/{name}/invalidate": (*manifests).serveInvalidate,
-		"GET /v1/tickets/{ticket}":                                (*manifests).serveTicket,
-		"GET /v1/kinds":                                           (*manifests).serveKinds,
-		"GET /v1/kinds/{kind}":                                    (*manifests).serveKind,
-		"GET /v1/kinds/{kind}/example":                            (*manifests).serveExample,
-		"GET /v1/kinds/{kind}/schema":                             (*manifests).serveSchema,
+	for pattern, route := range map[string]manifestRoute{
+		"POST /v1/manifests":                                      {(*manifests).serveApply, []string{"dryRun"}},
+		"GET /v1/manifests/{kind}":                                {(*manifests).serveList, []string{"labelSelector", "limit", "continue", "format"}},
+		"GET /v1/manifests/{kind}/{namespace}":                    {(*manifests).serveList, []string{"labelSelector", "limit", "continue", "format"}},
+		"GET /v1/manifests/{kind}/{namespace}/{name}":             {(*manifests).serveGet, []string{"format"}},
+		"DELETE /v1/manifests/{kind}/{namespace}/{name}":          {(*manifests).serveDelete, nil},
+		"POST /v1/manifests/{kind}/{namespace}/{name}/invalidate": {(*manifests).serveInvalidate, nil},
+		"GET /v1/tickets/{ticket}":                                {(*manifests).serveTicket, []string{"timeout"}},
+		"GET /v1/kinds":                                           {(*manifests).serveKinds, nil},
+		"GET /v1/kinds/{kind}":                                    {(*manifests).serveKind, nil},
+		"GET /v1/kinds/{kind}/example":                            {(*manifests).serveExample, []string{"format"}},
+		"GET /v1/kinds/{kind}/schema":                             {(*manifests).serveSchema, nil},
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := a.withManifests(handle, w, r); err != nil {
+		mux.HandleFunc(pattern, taking(func(w http.ResponseWriter, r *http.Request) {
+			if err := a.withManifests(route.handle, w, r); err != nil {
 				writeError(w, err)
 			}
-		})
+		}, route.parameters...))
 	}
 }
 
@@ -64,15 +68,12 @@ func errNoDatabase() error {
 }
 
 func (m *manifests) serveApply(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r.URL.Query(), "dryRun")
+	dryRun, err := truth(r.URL.Query(), "dryRun")
 	if err != nil {
 		return err
 	}
-	dryRun := false
-	if text := q.Get("dryRun"); text != "" {
-		if dryRun, err = strconv.ParseBool(text); err != nil {
-			return bad(http.StatusBadRequest, "dryRun", "%q: want true or false", text)
-		}
+	if r.Header.Get(ctl.DryRunHeader) != "" {
+		return bad(http.StatusBadRequest, ctl.DryRunHeader, "is for requests over NATS, and nothing was done: over HTTP give ?dryRun=true")
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -132,21 +133,4 @@ func writeDone(w http.ResponseWriter, done ctl.Written) {
 
 func nameIn(r *http.Request) ctl.Name {
 	return ctl.Name{Kind: r.PathValue("kind"), Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
-}
-
-// parameters refuses those that are not known, and those that are given twice.
-func parameters(q url.Values, known ...string) (url.Values, error) {
-	for name, values := range q {
-		ok := false
-		for _, k := range known {
-			ok = ok || k == name
-		}
-		switch {
-		case !ok:
-			return nil, bad(http.StatusBadRequest, name, "no such parameter here: there are %q", known)
-		case len(values) > 1:
-			return nil, bad(http.StatusBadRequest, name, "is given %d times", len(values))
-		}
-	}
-	return q, nil
 }

@@ -20,24 +20,17 @@ const (
 )
 
 func (m *manifests) serveGet(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r.URL.Query(), "format")
-	if err != nil {
-		return err
-	}
 	got, err := m.Lookup(r.Context(), nameIn(r))
 	if err != nil {
 		return from(got, err)
 	}
 	say(w, got)
-	return writeAs(w, r, q.Get("format"), got.Value)
+	return writeAs(w, r, r.URL.Query().Get("format"), got.Value)
 }
 
 // serveList reads what it may through the memoized function: a part of a list, by labels or by pages, comes from the database.
 func (m *manifests) serveList(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r.URL.Query(), "labelSelector", "limit", "continue", "format")
-	if err != nil {
-		return err
-	}
+	q := r.URL.Query()
 	namespace := r.PathValue("namespace")
 	if q.Get("labelSelector") == "" && q.Get("limit") == "" && q.Get("continue") == "" {
 		got, err := m.LookupList(r.Context(), r.PathValue("kind"), namespace)
@@ -49,6 +42,7 @@ func (m *manifests) serveList(w http.ResponseWriter, r *http.Request) error {
 	}
 	limit := 0
 	if text := q.Get("limit"); text != "" {
+		var err error
 		if limit, err = strconv.Atoi(text); err != nil {
 			return bad(http.StatusBadRequest, "limit", "%q: want a number up to %d", text, desk.MaxListed)
 		}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"syscall"
 	"time"
 
@@ -34,7 +33,14 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, cfg.http)
+	var probes *admin
+	if cfg.admin != "" {
+		if probes, err = openAdmin(ctx, cfg.admin); err != nil {
+			return err
+		}
+		opened.add(probes.close)
+	}
+	listener, err := listen(ctx, "--http", cfg.http)
 	if err != nil {
 		return err
 	}
@@ -68,46 +74,14 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 		return err
 	}
 	opened.add(stop)
-	h, err := a.handler(g)
-	if err != nil {
-		return err
+	a.ending = cfg.ending(loopback)
+	said := []any{"fleet", cfg.fleet, "node", node.Status().Name, "http", "http://" + listener.Addr().String(), "nats", conn.url}
+	if probes != nil {
+		probes.serve(a.adminHandler(), logger)
+		said = append(said, "admin", "http://"+probes.listener.Addr().String())
 	}
-	logger.Info("serving", "fleet", cfg.fleet, "node", node.Status().Name, "http", "http://"+listener.Addr().String(), "nats", conn.url)
-	return a.run(ctx, a.server(h), listener)
-}
-
-// run serves until ctx ends or the server fails, and returns when both it and the watch over readiness have ended.
-func (a *api) run(ctx context.Context, server *http.Server, listener net.Listener) error {
-	watching, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		a.watchReady(watching)
-	}()
-	defer func() {
-		stop()
-		<-watched
-	}()
-	failed := make(chan error, 1)
-	bounded := newCrowd(listener, a.limits.conns)
-	server.ConnState = bounded.state
-	go func() { failed <- server.Serve(bounded) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("http: %w", err)
-	case <-ctx.Done():
-	}
-	a.logger.Info("ending")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPeriod)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		a.logger.Warn("requests were cut off", "error", err)
-		_ = server.Close()
-	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("http: %w", err)
-	}
-	return nil
+	logger.Info("serving", said...)
+	return a.run(ctx, a.server(a.handler(g)), listener)
 }
 
 // watchReady notes when the node was first Ready, and its database announced on the node's bus; it says in the log what it is
@@ -146,14 +120,15 @@ func (a *api) await(ctx context.Context, ready func(context.Context) error, mean
 	}
 }
 
-func listen(ctx context.Context, address string) (net.Listener, error) {
+// listen listens on the address of a flag.
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("--http %s: another process listens there: end it, or give another --http address (port 0 takes any free one)", address)
+		return nil, fmt.Errorf("%s %s: another process listens there: end it, or give another %[1]s address (port 0 takes any free one)", flag, address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--http: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return l, nil
 }

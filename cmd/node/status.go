@@ -44,7 +44,12 @@ func livez(w http.ResponseWriter, _ *http.Request) {
 // is no outage: what this node serves of it would be stale for ever.
 func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 	s := a.node.Status()
+	lease, err := truth(r.URL.Query(), "lease")
 	switch {
+	case err != nil:
+		writeError(w, err)
+	case a.draining.Load():
+		writeError(w, bad(http.StatusServiceUnavailable, "draining", "the node was told to end: it answers for %v more at most, and takes nothing new then", a.ending.drain))
 	case !a.ready.Load():
 		why := a.reason(r.Context())
 		if why == nil { // it has become ready since
@@ -53,7 +58,7 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
 		writeError(w, bad(http.StatusServiceUnavailable, "", "not ready yet: %v", why))
 	case a.otherBus(r.Context()) != nil:
 		writeError(w, bad(http.StatusServiceUnavailable, "database", "%v", a.otherBus(r.Context())))
-	case r.URL.Query().Get("lease") == "1" && s.State != lethe.Current:
+	case lease && s.State != lethe.Current:
 		writeError(w, bad(http.StatusServiceUnavailable, "lease", "the lease is gone: %v", a.reason(r.Context())))
 	default:
 		livez(w, r)

@@ -241,3 +241,18 @@ func TestNamesOfAKindAreForgottenWithTheKind(t *testing.T) {
 	named("bot", "miss", false)
 	named("Robot", "miss", true)
 }
+
+func TestDryRunThatIsMisspeltChangesNothing(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.must(ctl.Apply, kindOfBots, &ctl.Written{})
+	for _, said := range []string{"yes", "TRue", "true;x", "2"} {
+		if no := o.ask(ctl.Apply, bot("a", "m1"), &ctl.Written{}, ctl.DryRunHeader, said); no == nil || no.Code != http.StatusBadRequest || no.Field != ctl.DryRunHeader {
+			t.Errorf("%q: %+v", said, no)
+		}
+	}
+	o.must(ctl.Apply, bot("a", "m1"), &ctl.Written{}, ctl.DryRunHeader, "TRUE")
+	if no := o.ask(ctl.Get, `{"kind": "bot", "namespace": "acme", "name": "a"}`, &json.RawMessage{}); no == nil || no.Code != http.StatusNotFound {
+		t.Errorf("it is there: %+v", no)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
@@ -14,7 +15,11 @@ import (
 func (d *Desk) Endpoints() (all []ctl.Endpoint) {
 	for what, answer := range map[string]func(context.Context, ctl.Question) (any, error){
 		ctl.Apply: func(ctx context.Context, q ctl.Question) (any, error) {
-			return d.Apply(ctx, q.Body, q.Header(ctl.DryRunHeader) == "true")
+			dryRun, err := truth(q, ctl.DryRunHeader)
+			if err != nil {
+				return nil, err
+			}
+			return d.Apply(ctx, q.Body, dryRun)
 		},
 		ctl.Diff: func(ctx context.Context, q ctl.Question) (any, error) {
 			return d.Diff(ctx, q.Body)
@@ -71,6 +76,20 @@ func of[T, A any](answer func(context.Context, T) (A, error)) func(context.Conte
 		}
 		return answer(ctx, v)
 	}
+}
+
+// truth is a header that is true or false; false where it is left out. Anything else is refused: who means a dry run and
+// spells it "yes" does not mean the opposite.
+func truth(q ctl.Question, header string) (bool, error) {
+	text := q.Header(header)
+	if text == "" {
+		return false, nil
+	}
+	yes, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, ctl.Refuse(http.StatusBadRequest, header, "%q: want true or false; nothing was done", text)
+	}
+	return yes, nil
 }
 
 // read refuses what it does not know: a name that is spelt wrong would mean all of them.
