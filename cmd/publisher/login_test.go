@@ -7,6 +7,7 @@ import (
 
 	"github.com/lethe-cache/lethe/cmd/internal/access/accesstest"
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 )
 
 // publish runs the program in this process.
@@ -26,7 +27,7 @@ func TestThePublisherLogsInByEveryWayItsFlagsKnow(t *testing.T) {
 	for _, way := range accesstest.Ways(t) {
 		t.Run(way.Name, func(t *testing.T) {
 			t.Parallel()
-			to := []string{"-s", way.URL, "--fleet", "shop", "--timeout", "10s"}
+			to := []string{"-s", way.URL, "--fleet", "shop", "--timeout", cmdtest.Patience.String()}
 			for _, command := range [][]string{{"stream", "init"}, {"invalidate", "catalog.price", "lamp-1"}, {"watch", "--no-follow"}} {
 				if code, _, words := publish(t, slices.Concat(to, way.Flags, command)...); code != 0 {
 					t.Errorf("%v: code %d: %s", command, code, words)

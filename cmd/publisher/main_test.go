@@ -56,15 +56,17 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { _ = srv.Close() })
 			env.Setenv("NATS_URL", srv.URL())
+			env.Setenv("LETHE_TIMEOUT", cmdtest.Patience.String()) // a script that wants less says so
 			env.Values["bench"] = &bench{srv, map[string]*shelf{}, map[string]*atomic.Bool{}}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"node": startNode,
-			"read": readPrice,
-			"exit": cmdtest.ExitCode,
-			"say":  say,
-			"save": save,
+			"node":  startNode,
+			"read":  readPrice,
+			"exit":  cmdtest.ExitCode,
+			"until": cmdtest.Until,
+			"say":   say,
+			"save":  save,
 
 			"spec":   readSpec,
 			"large":  large,
@@ -95,13 +97,13 @@ func benchOf(ts *testscript.TestScript) *bench {
 // manifests there.
 func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	b := benchOf(ts)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), cmdtest.Patience)
 	defer cancel()
 	s := &shelf{}
-	conn, err := nats.Connect(b.server.URL(), nats.MaxReconnects(-1), s.link.Option())
+	conn, err := nats.Connect(b.server.URL(), nats.MaxReconnects(-1), nats.Timeout(cmdtest.Patience), s.link.Option())
 	ts.Check(err)
 	ts.Defer(conn.Close)
-	s.node, err = lethe.Open(ctx, lethe.Config{Conn: conn, Name: args[0], Fleet: args[1]})
+	s.node, err = lethe.Open(ctx, lethe.Config{Conn: conn, Name: args[0], Fleet: args[1], MaxStaleness: cmdtest.Patience})
 	ts.Check(err)
 	ts.Defer(func() { _ = s.node.Close() })
 	s.price = lethe.Memoize(s.node, price, func(ctx context.Context, sku string) (string, error) {
@@ -131,7 +133,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 // read NODE SKU [TOKEN] prints the price and how it was answered; with a token, once the node has applied it.
 func readPrice(ts *testscript.TestScript, _ bool, args []string) {
 	s := benchOf(ts).nodes[args[0]]
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), cmdtest.Patience)
 	defer cancel()
 	if len(args) > 2 {
 		token, err := event.ParseToken(strings.TrimSpace(args[2]))
@@ -146,7 +148,7 @@ func readPrice(ts *testscript.TestScript, _ bool, args []string) {
 // spec NODE KIND/NAMESPACE/NAME [TOKEN] prints an object's spec as the node has it, and how it was answered.
 func readSpec(ts *testscript.TestScript, _ bool, args []string) {
 	s := benchOf(ts).nodes[args[0]]
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), cmdtest.Patience)
 	defer cancel()
 	if len(args) > 2 {
 		token, err := event.ParseToken(strings.TrimSpace(args[2]))
@@ -197,7 +199,7 @@ func say(ts *testscript.TestScript, _ bool, args []string) {
 	conn, err := benchOf(ts).server.Connect()
 	ts.Check(err)
 	defer conn.Close()
-	_, err = conn.Request(args[0], []byte(args[1]), 5*time.Second)
+	_, err = conn.Request(args[0], []byte(args[1]), cmdtest.Patience)
 	ts.Check(err)
 }
 
@@ -227,7 +229,7 @@ func guarded(ts *testscript.TestScript, _ bool, args []string) {
 		s.WaitForShutdown()
 		_ = os.RemoveAll(dir)
 	})
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(cmdtest.Patience) {
 		ts.Fatalf("the server does not start")
 	}
 	ts.Setenv(args[0], s.ClientURL())

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -58,9 +59,9 @@ func poll(ts *testscript.TestScript, what string, good func(*nats.Conn) bool) {
 	conn, err := benchOf(ts).server.Connect()
 	ts.Check(err)
 	defer conn.Close()
-	for end := time.Now().Add(time.Minute); !good(conn); <-time.After(10 * time.Millisecond) {
+	for end := time.Now().Add(cmdtest.Patience); !good(conn); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			ts.Fatalf("not within a minute: %s", what)
+			ts.Fatalf("never happened: %s", what)
 		}
 	}
 }

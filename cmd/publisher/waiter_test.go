@@ -27,7 +27,7 @@ func TestATerminalIsToldWhoIsWaitedForAndAFileIsNot(t *testing.T) {
 	t.Cleanup(func() { _ = srv.Close() })
 	open := func(cfg lethe.Config, opts ...nats.Option) *lethe.Node {
 		t.Helper()
-		conn, err := nats.Connect(srv.URL(), append(opts, nats.MaxReconnects(-1))...)
+		conn, err := nats.Connect(srv.URL(), append(opts, nats.MaxReconnects(-1), nats.Timeout(cmdtest.Patience))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestATerminalIsToldWhoIsWaitedForAndAFileIsNot(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = n.Close() })
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), cmdtest.Patience)
 		defer cancel()
 		if err := n.Ready(ctx); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestATerminalIsToldWhoIsWaitedForAndAFileIsNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), cmdtest.Patience)
 	defer cancel()
 	var terminal, file cmdtest.Log
 	var wg sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -58,7 +59,7 @@ func TestWatchShowsEveryEventAsItComesAndEndsWellOnASignal(t *testing.T) {
 	// Nobody tells when the watch has begun, so events are said until one is shown; from that on, none may be missing.
 	const more = 50
 	said, first, shown := 0, -1, -1
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(cmdtest.Patience)
 	for first < 0 || shown < first+more {
 		pause := time.After(10 * time.Millisecond)
 		if first < 0 || said < first+more+1 {

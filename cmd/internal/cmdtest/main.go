@@ -31,10 +31,7 @@ func (l leakless) Run() int {
 
 // ExitCode is the script command exit CODE PROGRAM ARG…: it requires that exit code.
 func ExitCode(ts *testscript.TestScript, _ bool, args []string) {
-	got := "0"
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		got = strings.TrimPrefix(err.Error(), "exit status ")
-	}
+	got := codeOf(ts.Exec(args[1], args[2:]...))
 	if got != args[0] {
 		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
 	}
