@@ -121,14 +121,29 @@ func (d *driver) start(ctx context.Context) (err error) {
 	return d.startNodes(ctx, socket)
 }
 
+// makeStream opens a node that makes the stream: publishers make none.
+func (d *driver) makeStream(ctx context.Context) error {
+	url := "nats://" + local(d.cluster.servers[0].port)
+	n, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet, Name: "maker", Replicas: serversMost})
+	if err != nil {
+		return err
+	}
+	one, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	return errors.Join(n.Ready(one), n.Close())
+}
+
 func (d *driver) startPublishers(ctx context.Context) error {
+	if err := d.makeStream(ctx); err != nil {
+		return fmt.Errorf("make the stream: %w", err)
+	}
 	for i := range publishers {
 		name := "p" + strconv.Itoa(i)
 		url, err := d.cluster.links.join(name, d.cluster.servers)
 		if err != nil {
 			return err
 		}
-		p, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet, Name: name, PublishOnly: true, Replicas: serversMost})
+		p, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet, Name: name, PublishOnly: true})
 		if err != nil {
 			return err
 		}

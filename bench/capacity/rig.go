@@ -26,6 +26,17 @@ type rig struct {
 // askFor bounds each question to a child.
 const askFor = time.Minute
 
+// makeStream opens a node that makes the fleet's stream: a publisher makes none.
+func makeStream(ctx context.Context, url string) error {
+	n, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleetName})
+	if err != nil {
+		return err
+	}
+	ready, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	return errors.Join(n.Ready(ready), n.Close())
+}
+
 func open(ctx context.Context, servers, nodes int, receive bool) (r *rig, err error) {
 	r = &rig{}
 	defer func() {
@@ -34,6 +45,9 @@ func open(ctx context.Context, servers, nodes int, receive bool) (r *rig, err er
 		}
 	}()
 	if err := r.serve(ctx, servers); err != nil {
+		return r, err
+	}
+	if err := makeStream(ctx, r.urls[0]); err != nil {
 		return r, err
 	}
 	r.pub, err = lethe.Open(ctx, lethe.Config{URL: r.urls[0], Fleet: fleetName, Name: "publisher", PublishOnly: true, MaxEvents: 1 << 20})

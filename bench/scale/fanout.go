@@ -2,6 +2,7 @@ package scale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -59,6 +60,17 @@ type fan struct {
 	memory        suite.Sample // what the crowd costs the server
 }
 
+// makeStream opens a node that makes the fleet's stream: a publisher makes none.
+func makeStream(ctx context.Context, url string) error {
+	n, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: crowdFleet})
+	if err != nil {
+		return err
+	}
+	ready, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return errors.Join(n.Ready(ready), n.Close())
+}
+
 func openFanOut(ctx context.Context, e *suite.Env, n int) ([]suite.Contender, error) {
 	f := &fan{n: n, singles: suite.Pick(e, 25, 10), burst: max(suite.Pick(e, 40_000, 8_000)/n, 32) / callers * callers}
 	var err error
@@ -75,6 +87,9 @@ func openFanOut(ctx context.Context, e *suite.Env, n int) ([]suite.Contender, er
 	}
 	e.Defer(f.crowd.Close)
 	// The stream comes first: it is not what nodes cost.
+	if err := makeStream(ctx, empty.URL); err != nil {
+		return nil, err
+	}
 	f.node, err = lethe.Open(ctx, lethe.Config{URL: empty.URL, Fleet: crowdFleet, Name: "publisher", PublishOnly: true, MaxEvents: 1 << 20})
 	if err != nil {
 		return nil, err

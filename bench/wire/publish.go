@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,17 @@ type publisher struct {
 	size  int // of a plain message: as many bytes as headers and body of Lethe's have where a node hears them
 }
 
+// makeStream opens a node that makes the fleet's stream: a publisher makes none.
+func makeStream(ctx context.Context, url string) error {
+	n, err := lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet})
+	if err != nil {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return errors.Join(n.Ready(within), n.Close())
+}
+
 // newPublisher is connected to everything, and has made the streams that peers need.
 func newPublisher(ctx context.Context, e *suite.Env, url string) (p *publisher, err error) {
 	stop, err := profile("publisher")
@@ -33,6 +45,9 @@ func newPublisher(ctx context.Context, e *suite.Env, url string) (p *publisher, 
 		return nil, err
 	}
 	e.Defer(stop)
+	if err := makeStream(ctx, url); err != nil {
+		return nil, err
+	}
 	p = &publisher{}
 	p.lethe, err = lethe.Open(ctx, lethe.Config{URL: url, Fleet: fleet, PublishOnly: true})
 	if err != nil {

@@ -134,7 +134,7 @@ func openDB(ctx context.Context) (*sql.DB, func() error, error) {
 	return db, func() error { return errors.Join(db.Close(), os.RemoveAll(folder)) }, nil
 }
 
-// openNode opens a node that only publishes.
+// openNode opens a node that only publishes; with a server of its own, where no other node makes the stream, one that does all.
 func openNode(ctx context.Context) (*lethe.Node, func() error, error) {
 	cfg := lethe.Config{URL: os.Getenv("NATS_URL"), Fleet: "shop", PublishOnly: true}
 	end := func() error { return nil }
@@ -147,7 +147,7 @@ func openNode(ctx context.Context) (*lethe.Node, func() error, error) {
 		if err != nil {
 			return nil, nil, errors.Join(err, srv.Close())
 		}
-		cfg.Conn = nc
+		cfg.Conn, cfg.PublishOnly = nc, false
 		end = func() error {
 			nc.Close()
 			return srv.Close()

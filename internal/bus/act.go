@@ -166,7 +166,7 @@ func (b *Bus) info(ctx context.Context, ensure bool, seen uint64) (cursor.Info, 
 }
 
 func ensureStream(ctx context.Context, b *Bus, seen uint64) (StreamInfo, error) {
-	o := EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen, Consumer: b.cfg.Consumer, deaf: b.cfg.PublishOnly}
+	o := EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen, Consumer: b.cfg.Consumer}
 	return ensure(ctx, b.nc, b.cfg.Fleet, o, b.request)
 }
 

@@ -32,6 +32,7 @@ type Bus struct {
 	echoes  echoes
 	counts  counts
 	commits commits
+	listed  atomic.Pointer[listed]
 
 	clock   atomic.Int64 // what turns the leader's time, Unix nanoseconds, into the node's, at the latest; 0 = not known
 	deaf    atomic.Bool  // the server refuses the live feed; until something comes on it

@@ -55,8 +55,8 @@ func (c *commits) init(cfg *Config) {
 	c.queue = commit.New[event.Target, voice, *sending](q)
 }
 
-// Invalidate publishes targets, which this node has fenced before. One event a subject and 40 KiB, joined with those of
-// other callers while a publish is under way. ctx bounds the waiting only: what is being sent when it ends may still be
+// Invalidate publishes targets, which this node has fenced before. One event a subject and 40 KiB (less where the server's
+// max_payload is small), joined with those of other callers while a publish is under way. One target over max_payload is TooLarge. ctx bounds the waiting only: what is being sent when it ends may still be
 // stored, what nobody waits for any more is not sent. The token is the highest of the events that carried the targets; an
 // error of sending wraps ErrNotPublished and comes with the token of what was sent. A target with an error of its own: that
 // error, nothing is sent. Over Config.MaxEvents: ErrStorm, which wraps ErrNotPublished, or a wider event.
@@ -112,6 +112,7 @@ func (b *Bus) join(groups [][]event.Target, v voice, traced map[string]string) (
 		return nil, ErrClosed
 	}
 	now := b.cfg.Now()
+	c.queue.Limit(b.batchMost())
 	var joined []*batch
 	for _, g := range groups {
 		more, err := c.queue.Join(g[0].Subject(), v, g, now)
@@ -231,7 +232,7 @@ func (b *Bus) sendBatch(at *batch) (event.Token, error) {
 	if !b.cfg.PublishOnly && !at.Wide { // what was widened was not fenced here before it was published
 		b.echoes.add(e.Source, e.ID)
 	}
-	r, err := b.publish(b.life, m, "", func() bool { return b.wanted(at) })
+	r, err := b.post(b.life, e, m, posting{wanted: func() bool { return b.wanted(at) }})
 	if err != nil && b.life.Err() != nil {
 		err = &joined{"the node is closing: " + err.Error(), []error{ErrClosed, err}}
 	}

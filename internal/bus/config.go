@@ -20,7 +20,8 @@ type Config struct {
 	Conn *nats.Conn
 	// Fleet is whose stream it is, Name the node's, Source the source of the events it publishes.
 	Fleet, Name, Source string
-	// PublishOnly: no subscription, no ticks, no lease; Handler is not called.
+	// PublishOnly: no subscription, no ticks, no lease; Handler is not called, and the stream is neither made nor changed: without
+	// one Ready and Status say NoStream.
 	PublishOnly bool
 	// External: the stream is provisioned elsewhere; it is checked, never created or changed.
 	External bool

@@ -24,7 +24,9 @@
 //   - goroutines: the loop; one each to ping, ask, fetch and tick; 64 subjects published to at a time, the others wait; 16 a
 //     call of Publish; one for each repeated publish that needs a tick
 //   - a feed by consumer: one goroutine that watches it, 16 flow-control answers waiting, 1 s to remove it at Close
-//   - targets waiting to be sent: 16 MiB, beyond it Invalidate fails; of one event 40 KiB, beyond it there are several
+//   - targets waiting to be sent: 16 MiB, beyond it Invalidate fails; of one event 40 KiB, or what the server's max_payload leaves,
+//     beyond it there are several; one target over max_payload is TooLarge
+//   - fleets named by a publisher without a stream: 16, asked for once in 10 s
 //   - events a second of Invalidate: Config.MaxEvents; beyond it they are put off for up to 1 s, then refused or widened
 //   - one publish: 5 s with all its attempts, 2 s an attempt, 1 s without a connection; then it has failed
 //   - echoes: 4,096 own events remembered; the oldest out, and then applied like anyone's

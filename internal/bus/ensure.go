@@ -21,8 +21,6 @@ type EnsureOptions struct {
 	Memory   bool   // a stream that is created is kept in memory: gone with its servers
 	Seen     uint64 // highest sequence ever seen: a stream that is created begins above it
 	Consumer bool   // nodes follow by consumers: the stream need not republish what it stores
-
-	deaf bool // who asks follows nothing: a stream that is there need not republish either
 }
 
 // newEpoch names a stream for good: 80 random bits, lower-case letters and digits.
@@ -44,7 +42,7 @@ func Ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions) (
 func ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, ask requester) (StreamInfo, error) {
 	look := func() (StreamInfo, error) {
 		s, err := inspect(ctx, nc, fleet, ask)
-		if o.Consumer || o.deaf {
+		if o.Consumer {
 			s = s.silent()
 		}
 		return s, err

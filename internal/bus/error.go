@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Sentinels. Their texts are those of the public package, which exports the same values.
@@ -15,7 +17,7 @@ var (
 	ErrStorm        = errors.New("lethe: more events a second than Config.MaxEvents allows; invalidate many keys in one call, a tag or the function, or raise it")
 )
 
-// Refusal is the server's no to a publish: trying again as it is does not help.
+// Refusal is the server's no to a publish: trying again at once does not help.
 type Refusal struct { //nolint:errname // it is one before it is an error: the server's no
 	Code        int // the server's error code, 0 for a missing permission
 	Description string
@@ -23,8 +25,36 @@ type Refusal struct { //nolint:errname // it is one before it is an error: the s
 
 func (r *Refusal) Error() string { return "the server refuses: " + r.Description }
 
-// Permanent says that the same message would be refused again: an outbox passes by a row that meets it.
-func (r *Refusal) Permanent() bool { return true }
+// Error codes of the server, which the client does not name, for a publish.
+const (
+	errMessageTooLarge   jetstream.ErrorCode = 10054
+	errHeaderTooLarge    jetstream.ErrorCode = 10097
+	errDuplicateUnderway jetstream.ErrorCode = 10158
+	errTooManyRequests   jetstream.ErrorCode = 10167
+)
+
+// Permanent says that this very message can never be stored, so that an outbox parks a row that meets it. Anything else that a
+// server refuses (a permission, a sealed stream, the limits of an account) is a mistake of provisioning: what waits is right, and
+// is published when somebody has mended it.
+func (r *Refusal) Permanent() bool {
+	code := jetstream.ErrorCode(r.Code) //nolint:gosec // it was one
+	return code == errMessageTooLarge || code == errHeaderTooLarge
+}
+
+// TooLarge says that an event with one target is larger than the server takes; one with several is sent in parts. It is for good
+// as long as the server's limit stays: an outbox parks the row and tries it again now and then.
+type TooLarge struct { //nolint:errname // the public name says what it is
+	Subject     string
+	Size, Limit int // bytes of headers and data, and the server's max_payload
+}
+
+func (e *TooLarge) Error() string {
+	return fmt.Sprintf("an event on %s takes %d bytes, the server's max_payload is %d; raise max_payload to 65536 or more, "+
+		"invalidate the whole function or a tag, or use Target.Hashed", e.Subject, e.Size, e.Limit)
+}
+
+// Permanent says that this very message can't be stored.
+func (e *TooLarge) Permanent() bool { return true }
 
 // area of what a bus needs; each has its last error until it works again.
 type area int

@@ -16,9 +16,6 @@ import (
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
-// ErrNoStream says that the fleet has no stream.
-var ErrNoStream = errors.New("the fleet has no stream; a node that may create it or `lethe-publisher stream init` makes one")
-
 // StreamInfo is what a server says of a fleet's stream.
 type StreamInfo struct {
 	Name, Epoch string

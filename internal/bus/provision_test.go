@@ -277,18 +277,3 @@ func TestWhoOnlyPublishesLearnsThatItsStreamWasMadeAnew(t *testing.T) {
 		t.Errorf("token %s after the stream became %s", token, n.Epoch())
 	}
 }
-
-func TestWhoOnlyPublishesMakesAStreamThatIsGone(t *testing.T) {
-	t.Parallel()
-	srv := serve(t)
-	p := open(t, connect(t, srv), func(c *bus.Config) { c.PublishOnly = true })
-	ready(t, p)
-	before := p.Epoch()
-	if err := jets(t, p.nc).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it publishes again", func() bool {
-		token, err := p.Invalidate(t.Context(), []event.Target{event.Tag("a:1")})
-		return err == nil && token.Epoch() != before
-	})
-}

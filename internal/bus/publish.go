@@ -42,7 +42,8 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 				return r, why
 			}
 			var no *Refusal
-			if errors.As(why, &no) {
+			var large *TooLarge
+			if errors.As(why, &no) || errors.As(why, &large) {
 				return receipt{}, why
 			}
 			b.doubt()
@@ -102,14 +103,16 @@ func (b *Bus) acked(t cursor.Ticket, a ack) {
 const subjectsMost = 16
 
 // Publish sends events under their own ids, as a relay does: those of one subject one after the other, in order. The token
-// covers all that were stored, the highest of them; with an error, which wraps ErrNotPublished, it covers what was.
+// covers all that were stored, the highest of them; with an error, which wraps ErrNotPublished, it covers what was. An event over
+// the server's max_payload is sent in parts, each with some of its targets and an id made of the event's; one target that is over it
+// is TooLarge.
 func (b *Bus) Publish(ctx context.Context, events ...event.Event) (event.Token, error) {
 	if b.life.Err() != nil {
 		return event.Token{}, ErrClosed
 	}
 	type job struct {
-		m  event.Message
-		id string
+		e event.Event
+		m event.Message
 	}
 	var order []string
 	jobs := make(map[string][]job)
@@ -124,10 +127,11 @@ func (b *Bus) Publish(ctx context.Context, events ...event.Event) (event.Token, 
 		if jobs[m.Subject] == nil {
 			order = append(order, m.Subject)
 		}
-		jobs[m.Subject] = append(jobs[m.Subject], job{m, e.ID})
+		jobs[m.Subject] = append(jobs[m.Subject], job{e, m})
 	}
 	ctx, cancel := b.during(ctx)
 	defer cancel()
+	p := posting{named: true, wanted: func() bool { return ctx.Err() == nil }}
 	var (
 		sum  tally
 		wg   sync.WaitGroup
@@ -138,7 +142,7 @@ func (b *Bus) Publish(ctx context.Context, events ...event.Event) (event.Token, 
 		wg.Go(func() {
 			defer func() { <-free }()
 			for _, j := range jobs[subject] {
-				r, err := b.publish(ctx, j.m, j.id, func() bool { return ctx.Err() == nil })
+				r, err := b.post(ctx, j.e, j.m, p)
 				sum.add(r, err)
 				if err != nil {
 					return // what follows on this subject may not overtake it
@@ -203,10 +207,16 @@ func (t *tally) cover(token event.Token) {
 }
 
 func (t *tally) result() (event.Token, bool, error) {
+	r, err := t.receipt()
+	if err != nil {
+		err = notPublished(err)
+	}
+	return r.token, r.again, err
+}
+
+// receipt is the sum as one publish would have it.
+func (t *tally) receipt() (receipt, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.errs != nil {
-		return t.token, t.again, notPublished(errors.Join(t.errs...))
-	}
-	return t.token, t.again, nil
+	return receipt{token: t.token, again: t.again}, errors.Join(t.errs...)
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,21 +24,28 @@ type ack struct {
 // errUnknown says that a publish may or may not have been stored.
 var errUnknown = errors.New("no answer in time, it may be stored or not")
 
-// send is one attempt of a publish, of at most d. A *Refusal is for good; any other error means: perhaps.
+// send is one attempt of a publish, of at most d. After a *Refusal or a *TooLarge it is not stored; any other error means: perhaps.
 func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Duration) (ack, error) {
 	header := nats.Header(m.Header)
 	header["Nats-Expected-Stream"] = []string{b.stream}
 	if msgID != "" {
 		header["Nats-Msg-Id"] = []string{msgID}
 	}
-	q, err := b.answers.ask(&nats.Msg{Subject: m.Subject, Header: header, Data: m.Data})
+	msg := &nats.Msg{Subject: m.Subject, Header: header, Data: m.Data}
+	if err := b.fits(msg); err != nil {
+		return ack{}, err
+	}
+	q, err := b.answers.ask(msg)
+	if errors.Is(err, nats.ErrMaxPayload) { // another server has taken the connection over
+		err = cmp.Or(b.fits(msg), err)
+	}
 	if err != nil {
 		return ack{}, err
 	}
 	answer, err := b.answers.within(ctx, q, d)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return ack{}, errors.New("no server has the stream " + b.stream + " at the moment")
+		return ack{}, b.absent()
 	case errors.Is(err, context.DeadlineExceeded):
 		return ack{}, errUnknown
 	case err != nil:
@@ -51,7 +59,8 @@ func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Du
 		return ack{}, fmt.Errorf("the server's answer is unreadable: %w", err)
 	}
 	if no := body.Error; no != nil {
-		if no.Code >= 400 && no.Code < 500 {
+		busy := no.ErrorCode == errDuplicateUnderway || no.ErrorCode == errTooManyRequests
+		if no.Code >= 400 && no.Code < 500 && !busy {
 			return ack{}, &Refusal{Code: int(no.ErrorCode), Description: no.Description}
 		}
 		return ack{}, fmt.Errorf("the server can't store it now: %s", no.Description)
@@ -60,6 +69,15 @@ func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Du
 		return ack{}, fmt.Errorf("stored by the stream %q, not by %s", body.Stream, b.stream)
 	}
 	return body.ack, nil
+}
+
+// absent is why a publish found no stream.
+func (b *Bus) absent() error {
+	var no *NoStream
+	if why := b.why.get(areaStream); b.cfg.PublishOnly && errors.As(why, &no) {
+		return no
+	}
+	return errors.New("no server has the stream " + b.stream + " at the moment")
 }
 
 func tickError(err error) error {

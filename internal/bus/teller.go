@@ -16,10 +16,10 @@ const learnEvery = 5 * time.Second
 
 // learn asks for the stream on a new connection until there is an answer, and then again and again.
 func (b *Bus) learn() {
-	online, ensure := b.loop.online, !b.cfg.External
+	online := b.loop.online
 	b.wg.Go(func() {
 		for {
-			in, err := b.learnOnce(online, ensure, b.board.look().Known)
+			in, err := b.learnOnce(online)
 			b.why.set(areaStream, err)
 			pause := 100*time.Millisecond + rand.N(400*time.Millisecond) //nolint:gosec // jitter is no secret
 			if err == nil {
@@ -28,7 +28,6 @@ func (b *Bus) learn() {
 			} else {
 				b.board.poke()
 			}
-			ensure = err != nil && !b.cfg.External
 			select {
 			case <-online.Done():
 				return
@@ -47,10 +46,12 @@ func (b *Bus) doubt() {
 	}
 }
 
-func (b *Bus) learnOnce(ctx context.Context, ensure bool, seen uint64) (cursor.Info, error) {
+// learnOnce asks for the stream as it is: a publisher neither makes nor changes one.
+func (b *Bus) learnOnce(ctx context.Context) (cursor.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	return b.info(ctx, ensure, seen)
+	in, err := b.info(ctx, false, 0)
+	return in, b.noStream(ctx, err)
 }
 
 // know takes the leader's word. Of another epoch nothing older is kept.

@@ -59,6 +59,9 @@ func New[T Item, V comparable, D any](cfg Config[T]) *Queue[T, V, D] {
 	return &Queue[T, V, D]{cfg: cfg, lanes: make(map[string]*lane[T, V, D])}
 }
 
+// Limit sets Config.MaxBatch for what is joined from now on. What was joined before stays as it is.
+func (q *Queue[T, V, D]) Limit(bytes int) { q.cfg.MaxBatch = bytes }
+
 // Join puts items into batches of the lane that were not handed out yet, and returns those, each once and with one caller
 // more. Only items of equal voice share a batch. On ErrFull or ErrStorm what was joined so far is returned: leave it.
 func (q *Queue[T, V, D]) Join(name string, voice V, items []T, now int64) ([]*Batch[T, V, D], error) {

@@ -181,3 +181,15 @@ func TestAStormIsWidenedWhereThatIsAskedFor(t *testing.T) {
 		t.Error("still widened after the storm")
 	}
 }
+
+func TestALimitHoldsForWhatIsJoinedFromThenOn(t *testing.T) {
+	t.Parallel()
+	q := New[word, string, int](plain())
+	if whole := join(t, q, "fn.a", "", 1, "aaa", "bbb"); len(whole) != 1 {
+		t.Fatalf("%d batches of 6 bytes, where 10 are allowed", len(whole))
+	}
+	q.Limit(4)
+	if parts := join(t, q, "fn.b", "", 1, "aaa", "bbb"); len(parts) != 2 {
+		t.Fatalf("%d batches of 6 bytes, where 4 are allowed", len(parts))
+	}
+}

@@ -26,7 +26,7 @@ type Config struct {
 	NATSOptions    []nats.Option // creds, TLS, …; with URL
 	Fleet          string        // who forgets together; "default"
 	Name           string        // host name + random suffix
-	PublishOnly    bool          // invalidate only: no subscription, no memory; Memoize and Receive panic; Ready: connected and stream known; Wait: ErrNotReady
+	PublishOnly    bool          // invalidate only: no subscription, no memory, never makes the stream; Memoize and Receive panic; Ready: connected and stream known; Wait: ErrNotReady
 	ExternalStream bool          // the stream is provisioned elsewhere: check it, never create or change it
 	Replicas       int           // of the stream; 0 = min(3, servers)
 	MaxBytes       int64         // bulk tier (encoded); 256 MiB, allocated at the first Memoize
@@ -39,8 +39,8 @@ type Config struct {
 	WidenStorms    bool          // instead of ErrStorm: the whole function, or family of tags, is forgotten
 	// OrderedConsumer follows the stream by a consumer of this node's own: for servers and accounts that allow no RePublish. It costs
 	// the server about 35 KB and two goroutines a node, and a stream allows 1,000 of them. All nodes of the fleet have to set it: one
-	// without it makes the stream republish or, with ExternalStream, is never Ready and says so. A PublishOnly node needs it only where
-	// it may be the one that creates the stream. The node is not Ready while its consumer can't be made.
+	// without it makes the stream republish or, with ExternalStream, is never Ready and says so. A PublishOnly node does
+	// not need it. The node is not Ready while its consumer can't be made.
 	OrderedConsumer bool
 	Logger          *slog.Logger // nil discards
 	TracerProvider  trace.TracerProvider

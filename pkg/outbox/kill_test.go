@@ -173,7 +173,9 @@ func TestAProcessKilledOnAnotherBusIsWaitedForAndThenEverythingIsAnnouncedFirst(
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			dsn, db := e.stocked(t)
-			if err := dies(t, plan{Driver: e.driver, DSN: dsn, NATS: serverOnTCP(t).URL(), Point: "settled", After: 3}); err != nil {
+			elsewhere := serverOnTCP(t)
+			provide(t, elsewhere.dial(t))
+			if err := dies(t, plan{Driver: e.driver, DSN: dsn, NATS: elsewhere.URL(), Point: "settled", After: 3}); err != nil {
 				t.Fatal(err)
 			}
 			p := settle(t, connect(t, serve(t)))

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -84,14 +85,27 @@ func connect(t testing.TB, srv *embedded.Server) *nats.Conn {
 	return nc
 }
 
-// settle opens a station on nc and waits until it knows its stream: a server that is stopped while it makes one leaks it.
+// settle opens a station on nc and waits until it knows its stream, which is made where there is none: a publisher makes none.
 func settle(t testing.TB, nc *nats.Conn) *station {
 	t.Helper()
+	provide(t, nc)
 	s := unsettled(t, nc)
 	if err := s.Ready(patient(t)); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// provide makes the fleet's stream where there is none.
+func provide(t testing.TB, nc *nats.Conn) {
+	t.Helper()
+	_, err := bus.Inspect(patient(t), nc, fleet)
+	if errors.Is(err, bus.ErrNoStream) {
+		_, err = bus.Ensure(patient(t), nc, fleet, bus.EnsureOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func unsettled(t testing.TB, nc *nats.Conn) *station {

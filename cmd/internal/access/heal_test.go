@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
@@ -38,7 +39,9 @@ func TestANodeMendsTheStreamUnlessItIsNotItsOwn(t *testing.T) {
 	c, users := newCrew(t)
 	url := serve(t, users...)
 	admin := login(t, url, c.admin)
-	join(t, admin, lethe.Config{PublishOnly: true}).ready() // makes it
+	if _, err := bus.Ensure(t.Context(), admin.Conn, "shop", bus.EnsureOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	js, err := jetstream.New(admin.Conn)
 	if err != nil {
 		t.Fatal(err)
