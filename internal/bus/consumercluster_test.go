@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -109,7 +108,7 @@ func TestAConsumerThatDiesWithItsServerHealsAndIsReplaced(t *testing.T) {
 	wait(t, invalidate(t, a, "a:1"), b)
 	servers[2].Shutdown()
 	servers[2].WaitForShutdown()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	sent := 0
 	for !cameLive(b, tag(sent)) { // the stream may need a new leader first, and the consumer 10 s to be missed

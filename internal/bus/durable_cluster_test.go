@@ -22,7 +22,7 @@ func TestADurableGoesOnWhenTheServerDiesThatLeadsIt(t *testing.T) {
 	missing := map[string]bool{}
 	say := func(name string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		for _, err := a.Invalidate(ctx, []event.Target{event.Tag(name)}); err != nil; _, err = a.Invalidate(ctx, []event.Target{event.Tag(name)}) {
 			if ctx.Err() != nil {
@@ -33,7 +33,7 @@ func TestADurableGoesOnWhenTheServerDiesThatLeadsIt(t *testing.T) {
 	}
 	heard := func() {
 		t.Helper()
-		deadline := time.After(2 * time.Minute)
+		deadline := time.After(patience)
 		for len(missing) > 0 {
 			var name string
 			select {

@@ -16,6 +16,7 @@ func TestWhatTwoNodesFindOutIsToldOnce(t *testing.T) {
 	for time.Now().Second() > 40 {
 		<-time.After(100 * time.Millisecond)
 	}
+	minute := time.Now().Minute()
 	da.Doubt("hole")
 	db.Doubt("hole")
 	told := ""
@@ -26,6 +27,10 @@ func TestWhatTwoNodesFindOutIsToldOnce(t *testing.T) {
 	}
 	if told != "reset: the stream lost messages" {
 		t.Fatalf("told %q", told)
+	}
+	if time.Now().Minute() != minute {
+		t.Log("the machine is so busy that the minute was over: they may have told two losses")
+		return
 	}
 	ta.nothing(t)
 	tb.nothing(t)

@@ -68,7 +68,7 @@ func (c taken) want(t *testing.T, want string) {
 		if got != want && (!strings.HasSuffix(want, "…") || !strings.HasPrefix(got, strings.TrimSuffix(want, "…"))) {
 			t.Fatalf("%q was handed out, want %q", got, want)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("not handed out: %q", want)
 	}
 }

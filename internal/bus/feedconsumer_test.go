@@ -15,6 +15,9 @@ import (
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
+// patience is how long a test waits for what must happen; nothing is measured with it.
+const patience = 2 * time.Minute
+
 // rig is a consumed feed on a real server, without the bus behind it.
 type rig struct {
 	*consumed
@@ -68,7 +71,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) arm() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	if err := r.Arm(ctx); err != nil {
 		r.t.Fatal(err)
@@ -79,7 +82,7 @@ func (r *rig) arm() {
 func (r *rig) store(n int) {
 	r.t.Helper()
 	for range n {
-		if _, err := r.admin.Request(event.LogSubject("shop", "tag.user"), []byte("x"), 10*time.Second); err != nil {
+		if _, err := r.admin.Request(event.LogSubject("shop", "tag.user"), []byte("x"), patience); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -93,7 +96,7 @@ func (r *rig) arrivals() []Arrival {
 
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -127,7 +130,7 @@ func TestAnArmHearsAStreamThatWasMadeAnew(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.arm()
-	if _, err := r.admin.Request("$JS.API.STREAM.DELETE."+r.stream, nil, 10*time.Second); err != nil {
+	if _, err := r.admin.Request("$JS.API.STREAM.DELETE."+r.stream, nil, patience); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Ensure(t.Context(), r.admin, "shop", EnsureOptions{Consumer: true}); err != nil {
@@ -211,7 +214,7 @@ func TestAnInboxBelievesItsOwnConsumerOnly(t *testing.T) {
 		if !errors.Is(err, nats.ErrPermissionViolation) {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Error("the server does not refuse it")
 	}
 	if got := len(r.arrivals()); got != n {
@@ -227,7 +230,7 @@ func TestAStoredMessageThatLooksLikeANoticeIsAMessage(t *testing.T) {
 		Subject: event.LogSubject("shop", "tag.user"),
 		Header:  nats.Header{"Status": {"100"}, "Nats-Consumer-Stalled": {event.LogSubject("shop", "all")}, "Nats-Sequence": {"1"}},
 	}
-	if _, err := r.admin.RequestMsg(m, 10*time.Second); err != nil {
+	if _, err := r.admin.RequestMsg(m, patience); err != nil {
 		t.Fatal(err)
 	}
 	r.eventually("it arrives", func() bool { return len(r.arrivals()) == 1 })
@@ -265,7 +268,7 @@ func TestFlowControlIsAnsweredWhereItBelongsAndNowhereElse(t *testing.T) {
 	notice("$JS.FC.x.1")
 	notice("", "Nats-Consumer-Stalled", "$JS.FC.x.2")
 	for _, want := range []string{"$JS.FC.x.1", "$JS.FC.x.2"} {
-		if m, err := flow.NextMsg(10 * time.Second); err != nil || m.Subject != want {
+		if m, err := flow.NextMsg(patience); err != nil || m.Subject != want {
 			t.Fatalf("%v, want %s: %v", m, want, err)
 		}
 	}
@@ -283,7 +286,7 @@ func TestFlowControlIsAnsweredWhereItBelongsAndNowhereElse(t *testing.T) {
 func TestArmingFailsWithoutAStreamAndWhenItsTimeIsOver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if _, err := r.admin.Request("$JS.API.STREAM.DELETE."+r.stream, nil, 10*time.Second); err != nil {
+	if _, err := r.admin.Request("$JS.API.STREAM.DELETE."+r.stream, nil, patience); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Arm(t.Context()); !errors.Is(err, ErrNoStream) || !strings.Contains(err.Error(), r.stream) {

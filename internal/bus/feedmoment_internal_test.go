@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -14,7 +13,7 @@ import (
 // A callback that takes long must not make what waits behind it look as if it had come when it was called back for.
 func TestWhatWaitsBehindASlowCallbackIsNotTakenForFresh(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	srv, err := embedded.Start(ctx, embedded.Config{})
 	if err != nil {

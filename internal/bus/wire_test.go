@@ -22,7 +22,7 @@ func publishRaw(t *testing.T, nc *nats.Conn, m *nats.Msg) {
 	if err := nc.PublishMsg(m); err != nil {
 		t.Fatal(err)
 	}
-	if err := nc.Flush(); err != nil {
+	if err := nc.FlushTimeout(patience); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -157,9 +157,7 @@ func TestSquattedTickIdsDoNotSilenceTheFleet(t *testing.T) {
 	ready(t, n)
 	first := n.Status().Cursor
 	eventually(t, "ticks go on under ids of their own", func() bool { return n.Status().Cursor >= first+3 })
-	if !n.leased() {
-		t.Error("the lease lapsed")
-	}
+	eventually(t, "it has a lease", n.leased)
 }
 
 func TestManyCallersAreCarriedByFewEvents(t *testing.T) {
