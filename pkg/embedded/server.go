@@ -80,6 +80,7 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.PingInterval(5 * time.Second),
+		nats.Timeout(time.Minute), // no network is in between: only a busy machine takes long
 	}, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
