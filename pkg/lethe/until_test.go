@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // until waits for cond, which has to come true.
 func until(t testing.TB, what string, cond func() bool) {

@@ -16,7 +16,7 @@ func TestApplyCreatesConfiguresAndLeavesUnchanged(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		apply := func(m manifest.Manifest[Bot]) manifest.Result[Bot] {
 			t.Helper()
 			r, err := p.bots.Apply(t.Context(), m)
@@ -127,7 +127,7 @@ func TestATextIsAppliedWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		for name, tc := range map[string]struct{ text, want string }{
 			"the third is invalid":  {strings.Replace(three, "account: a1", "account: 1", 1), "document 3, line 15: Bot acme/helper: spec.account"},
 			"the second is unknown": {strings.Replace(three, "kind: Plugin", "kind: Plugout", 1), `document 2, line 8: Plugout acme/search: kind: "Plugout" is not known here`},
@@ -178,7 +178,7 @@ func TestADryRunSaysWhatApplyWouldDoAndDoesNothing(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		rs, err := p.store.DryRun(t.Context(), []byte(three))
 		if err != nil || len(rs) != 3 {
 			t.Fatal(rs, err)
@@ -252,7 +252,7 @@ func TestStatusIsNoPartOfApply(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		m := bot("helper", Bot{Account: "a1"})
 		m.Status = []byte(`{"phase":"forged"}`)
 		first := must(p.bots.Apply(t.Context(), m))
@@ -295,7 +295,7 @@ func TestStatusIsNoPartOfApply(t *testing.T) {
 func TestWhoMadeTheChangeAndWhyIsAnnounced(t *testing.T) {
 	t.Parallel()
 	p := places(t, engines()[0], 1)[0]
-	h := listen(t, p.node)
+	h := listen(t, p.node, p.store)
 	ctx := event.WithReason(event.WithActor(t.Context(), "user", "ada"), "spring cleaning")
 	must(p.bots.Apply(ctx, bot("helper", Bot{Account: "a1"})))
 	said := h.events(t)
@@ -313,7 +313,7 @@ func TestInvalidateCacheAnnouncesWithoutWriting(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		was := must(p.bots.Apply(t.Context(), bot("helper", Bot{Account: "a1", Friend: "other"}))).Manifest
 		h.events(t)
 		for _, tc := range []struct {

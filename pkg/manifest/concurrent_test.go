@@ -51,7 +51,7 @@ func TestManyWhoApplyOneObjectAllSucceedAndAreAnnouncedInTheirOrder(t *testing.T
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		ps := places(t, e, 2)
-		h := listen(t, ps[1].node)
+		h := listen(t, ps[1].node, ps[1].store)
 		const writers, each = 8, 10
 		var versions sync.Map
 		var wg sync.WaitGroup
@@ -207,7 +207,7 @@ func TestCloseEndsWhatIsUnderWayAndLosesNothingThatWasCommitted(t *testing.T) {
 		}
 		dsn := e.dsn(t)
 		ps := places(t, engine{e.name, func(testing.TB) string { return dsn }, false}, 2)
-		h := listen(t, ps[1].node)
+		h := listen(t, ps[1].node, ps[1].store)
 		var done sync.Map
 		var wg sync.WaitGroup
 		began := make(chan struct{}, 64)

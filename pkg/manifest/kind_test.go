@@ -43,7 +43,7 @@ func TestAKindCanBeStoredAndUsedFromEveryProcess(t *testing.T) {
 	onEach(t, func(t *testing.T, e engine) {
 		ps := places(t, e, 2)
 		p, q := ps[0], ps[1]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		rs := must(p.store.Apply(t.Context(), []byte(teamRed+"---"+teamKind))) // in one text, in any order
 		token(t, p.store, rs[0], nil)
 		if rs[0].Manifest.Kind != "Team" || rs[1].Manifest.Kind != "Kind" || string(rs[0].Manifest.Spec) != `{"bots":["helper"],"lead":"ada","size":3}` {
@@ -126,7 +126,7 @@ func TestAKindThatWouldRefuseStoredObjectsIsRefusedWhole(t *testing.T) {
 			text.WriteString("---" + strings.Replace(teamRed, "red", fmt.Sprintf("team-%d", i), 1))
 		}
 		must(p.store.Apply(t.Context(), []byte(text.String())))
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		h.events(t)
 		for name, tc := range map[string]struct {
 			old, now, want string
@@ -178,7 +178,7 @@ func TestObjectsKeepTheirDefaultsAndReferencesFollowTheKind(t *testing.T) {
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
 		must(p.store.Apply(t.Context(), []byte(teamKind+"---"+teamRed)))
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		without := strings.Replace(strings.Replace(teamKind, `references: [{kind: Bot, field: "spec.bots[]"}]`, "", 1), "default: 3", "default: 4", 1)
 		must(p.store.Apply(t.Context(), []byte(without)))
 		if o := must(p.store.Get(t.Context(), "team", "acme", "red")); !strings.Contains(string(o.Spec), `"size":3`) {

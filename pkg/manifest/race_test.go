@@ -99,7 +99,7 @@ func TestAReferenceThatIsBeingWrittenIsNotMissed(t *testing.T) {
 			dsn := e.dsn(t)
 			ps := places(t, engine{e.name, func(testing.TB) string { return dsn }, false}, 2)
 			tc.before(ps[0])
-			h := listen(t, ps[0].node)
+			h := listen(t, ps[0].node, ps[0].store)
 			h.events(t)
 			s := stop(t, dsn)
 			written, changed := make(chan error, 1), make(chan error, 1)
@@ -141,7 +141,7 @@ func TestANumberIsDrawnWhileTheObjectIsLocked(t *testing.T) {
 	e := engines()[2]
 	dsn := e.dsn(t)
 	ps := places(t, engine{e.name, func(testing.TB) string { return dsn }, false}, 2)
-	h := listen(t, ps[0].node)
+	h := listen(t, ps[0].node, ps[0].store)
 	must(ps[0].bots.Apply(t.Context(), bot("helper", Bot{Account: "a"})))
 	h.events(t)
 	s := stop(t, dsn)

@@ -16,7 +16,7 @@ func TestAChangeReachesWhatRefersToItAndNoFurther(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		must(p.plugins.Apply(t.Context(), plugin("search", Plugin{Provider: "p1"})))
 		must(p.plugins.Apply(t.Context(), plugin("mail", Plugin{})))
 		must(p.bots.Apply(t.Context(), bot("helper", Bot{Account: "a1", Plugins: []string{"search", "mail", "search"}})))
@@ -156,7 +156,7 @@ func TestTooManyReferrersAreAnnouncedAsTheirKinds(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e engine) {
 		p := places(t, e, 1)[0]
-		h := listen(t, p.node)
+		h := listen(t, p.node, p.store)
 		const many = 1001
 		for from := 0; from < many; from += 200 {
 			var text strings.Builder
@@ -192,7 +192,7 @@ func TestTooManyReferrersAreAnnouncedAsTheirKinds(t *testing.T) {
 func TestMoreTargetsThanAnEventHoldsAreSeveralEvents(t *testing.T) {
 	t.Parallel()
 	p := places(t, engines()[0], 1)[0]
-	h := listen(t, p.node)
+	h := listen(t, p.node, p.store)
 	const many = 900
 	kind := manifest.Kind[Provider]{
 		APIVersion: "example.dev/v1", Name: "Wide",

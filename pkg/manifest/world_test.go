@@ -159,14 +159,15 @@ func provider(name, region string) manifest.Manifest[Provider] {
 // heard is what was said on the bus, in the order of the stream.
 type heard struct {
 	node *lethe.Node
+	from []*manifest.Store
 	mu   sync.Mutex
 	all  []event.Event
 }
 
-// listen hears everything from now on.
-func listen(t testing.TB, node *lethe.Node) *heard {
+// listen hears everything from now on; from are stores whose announcements belong to it.
+func listen(t testing.TB, node *lethe.Node, from ...*manifest.Store) *heard {
 	t.Helper()
-	h := &heard{node: node}
+	h := &heard{node: node, from: from}
 	if err := node.Receive("test", func(_ context.Context, e event.Event) error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -178,13 +179,21 @@ func listen(t testing.TB, node *lethe.Node) *heard {
 	return h
 }
 
-// events returns what was said since the last call: all of it, since it says a word of its own and waits until that is heard.
+// events returns what was said since the last call: all of it, since it waits until nothing is left to announce, says a word of
+// its own and waits until that is heard. (A write returns after a second, announced or not.)
 func (h *heard) events(t testing.TB) []event.Event {
 	t.Helper()
-	word := event.Tag("word:" + event.NewID())
-	if _, err := h.node.Invalidate(t.Context(), word); err != nil {
-		t.Fatal(err)
+	for _, s := range h.from {
+		eventually(t, "nothing is left to announce", func() bool {
+			left, err := s.Waiting(t.Context())
+			return err == nil && left == 0
+		})
 	}
+	word := event.Tag("word:" + event.NewID())
+	eventually(t, "the word is said", func() bool {
+		_, err := h.node.Invalidate(t.Context(), word)
+		return err == nil
+	})
 	var found []event.Event
 	eventually(t, "the word is heard", func() bool {
 		h.mu.Lock()
@@ -223,13 +232,16 @@ func targets(events []event.Event) []string {
 	return slices.Compact(all)
 }
 
+// patience is how long a test waits for what has to happen; nothing is measured with it.
+const patience = 2 * time.Minute
+
 // eventually waits for a condition for as long as a slow machine may need.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("never happened: %s", what)
 		}
 		pause := time.NewTimer(2 * time.Millisecond)
 		select {
@@ -243,11 +255,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // view is a memoized function whose loads are counted.
 type view struct {
 	*lethe.Func[string, string]
+	node  *lethe.Node
 	loads atomic.Int64
 }
 
 func memoize(node *lethe.Node, name event.Name[string], f func(context.Context, string) (string, error)) *view {
-	v := &view{}
+	v := &view{node: node}
 	v.Func = lethe.Memoize(node, name, func(ctx context.Context, k string) (string, error) {
 		v.loads.Add(1)
 		return f(ctx, k)
@@ -258,6 +271,7 @@ func memoize(node *lethe.Node, name event.Name[string], f func(context.Context, 
 // expect reads a view after tok and says how many loads it took.
 func (v *view) expect(t *testing.T, tok event.Token, key, want string, loads int64) {
 	t.Helper()
+	lethetest.WaitAll(t, tok, v.node) // a read would wait for a second, and then load without remembering
 	before := v.loads.Load()
 	got, err := v.Get(lethe.WithToken(t.Context(), tok), key)
 	switch {

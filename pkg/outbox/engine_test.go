@@ -161,7 +161,7 @@ func writePgx(t testing.TB, ctx context.Context, db *sql.DB, commit bool, target
 }
 
 // patience is how long a test waits for what must happen; nothing is measured with it.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // patient is a context that ends with it.
 func patient(t testing.TB) context.Context {

@@ -1,6 +1,7 @@
 package lethetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"testing"
@@ -12,10 +13,11 @@ import (
 )
 
 // patience is how long Fleet and WaitAll wait before they fail the test.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Fleet opens n ready nodes on one embedded server; all are closed when the test ends. With a Config its fields count for every
-// node; URL and Conn are Fleet's own, and a Name gets the node's number appended.
+// node; URL and Conn are Fleet's own, and a Name gets the node's number appended. MaxStaleness is two minutes where the Config
+// has none: on a busy machine a node must not lose its lease in the middle of a test, and load what the test expects in memory.
 func Fleet(t testing.TB, n int, cfg ...lethe.Config) []*lethe.Node {
 	t.Helper()
 	var base lethe.Config
@@ -26,6 +28,7 @@ func Fleet(t testing.TB, n int, cfg ...lethe.Config) []*lethe.Node {
 	default:
 		t.Fatalf("lethetest: %d Configs given, at most one is used for all nodes", len(cfg))
 	}
+	base.MaxStaleness = cmp.Or(base.MaxStaleness, patience)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	srv, err := embedded.Start(ctx, embedded.Config{})
