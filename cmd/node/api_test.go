@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -51,7 +52,9 @@ func joinStore(t *testing.T, srv *embedded.Server, name, database string, opts .
 	t.Helper()
 	connect := srv.Connect
 	if len(opts) > 0 { // those may say how to get to the server's address
-		connect = func(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(srv.URL(), opts...) }
+		connect = func(opts ...nats.Option) (*nats.Conn, error) {
+			return nats.Connect(srv.URL(), append(opts, nats.Timeout(cmdtest.Patience))...)
+		}
 	}
 	conn, err := connect(append(opts, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))...)
 	if err != nil {
@@ -59,7 +62,7 @@ func joinStore(t *testing.T, srv *embedded.Server, name, database string, opts .
 	}
 	t.Cleanup(conn.Close)
 	logger := slog.New(slog.DiscardHandler)
-	node, err := lethe.Open(t.Context(), lethe.Config{Conn: conn, Fleet: "shop", Name: name, Logger: logger})
+	node, err := lethe.Open(t.Context(), lethe.Config{Conn: conn, Fleet: "shop", Name: name, Logger: logger, MaxStaleness: cmdtest.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

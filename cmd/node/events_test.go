@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 	"github.com/lethe-cache/lethe/cmd/internal/tail"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -28,7 +29,7 @@ type message struct {
 // hear returns a function that waits for the next event.
 func hear(t *testing.T, s *site, lastID string) func() message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), cmdtest.Patience)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/v1/events", http.NoBody)
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func startNode(t *testing.T, flags ...string) (ready func() (int, string)) {
 
 func eventually(t *testing.T, what string, good func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !good(); <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(cmdtest.Patience); !good(); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s", what)
 		}

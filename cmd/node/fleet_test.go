@@ -58,7 +58,7 @@ func TestABarrierNamesWhoHasNotAppliedATokenAndIsCompleteWhenAllHave(t *testing.
 	t.Parallel()
 	p := startPair(t)
 	token := p.one.forget(`{"targets":[{"all":true}]}`)
-	status, got, _ := p.two.ask("GET", "/v1/barrier?timeout=20s&token="+token, "")
+	status, got, _ := p.two.ask("GET", "/v1/barrier?timeout=60s&token="+token, "")
 	if status != 200 || !slices.Equal(namesIn(got["applied"]), []string{"one current", "two current"}) || got["error"] != nil {
 		t.Fatalf("%d %v", status, got)
 	}
@@ -67,7 +67,11 @@ func TestABarrierNamesWhoHasNotAppliedATokenAndIsCompleteWhenAllHave(t *testing.
 	}
 
 	later := p.change(t)
-	status, got, _ = p.one.ask("GET", "/v1/barrier?timeout=300ms&token="+later.String(), "")
+	ask := func() bool { // a busy machine needs longer to answer for node one
+		status, got, _ = p.one.ask("GET", "/v1/barrier?timeout=300ms&token="+later.String(), "")
+		return status != 504 || len(namesIn(got["applied"])) > 0
+	}
+	eventually(t, "node one has answered", ask)
 	if status != 504 || !slices.Equal(namesIn(got["applied"]), []string{"one current"}) || !slices.Equal(namesIn(got["pending"]), []string{"two silent"}) {
 		t.Fatalf("with one frozen: %d %v", status, got)
 	}
@@ -75,12 +79,12 @@ func TestABarrierNamesWhoHasNotAppliedATokenAndIsCompleteWhenAllHave(t *testing.
 		t.Errorf("it is an error like others, that names the node: %v", got)
 	}
 	p.link.Thaw()
-	status, got, _ = p.one.ask("GET", "/v1/barrier?timeout=20s&token="+later.String(), "")
+	status, got, _ = p.one.ask("GET", "/v1/barrier?timeout=60s&token="+later.String(), "")
 	if status != 200 || len(namesIn(got["applied"])) != 2 {
 		t.Errorf("thawed: %d %v", status, got)
 	}
 	beyond := event.NewToken("shop", later.Epoch(), later.Sequence()+1_000_000).String()
-	if status, got, _ = p.one.ask("GET", "/v1/barrier?timeout=20s&token="+beyond, ""); status != 422 {
+	if status, got, _ = p.one.ask("GET", "/v1/barrier?timeout=60s&token="+beyond, ""); status != 422 {
 		t.Errorf("beyond the stream's end: %d %v", status, got)
 	}
 }
@@ -185,7 +189,7 @@ func TestEveryReadWaitsForTheTokenItBrings(t *testing.T) {
 				t.Errorf("%s answered %d at %d, want it to be at %d", path, got.status, got.cursor, token.Sequence())
 			}
 		}
-		if status, got, _ := p.two.ask("GET", "/v1/wait?timeout=20s&token="+token.String(), ""); status != 200 {
+		if status, got, _ := p.two.ask("GET", "/v1/wait?timeout=60s&token="+token.String(), ""); status != 200 {
 			t.Fatalf("%d %v", status, got)
 		}
 	}
@@ -203,7 +207,7 @@ func TestATokenNotReachedInItsSecondIsBypassed(t *testing.T) {
 		begun := time.Now()
 		status, got, _ := p.two.ask("GET", path, "", "Lethe-Token", token.String())
 		took := time.Since(begun)
-		if status != 200 || took < alone[path]+900*time.Millisecond || took > 15*time.Second {
+		if status != 200 || took < alone[path]+900*time.Millisecond || took > cmdtest.Patience {
 			t.Errorf("%s: %d %v after %v", path, status, got, took)
 		}
 		if path == readsOfANode[0] && got["cache"] != "bypass" {

@@ -32,7 +32,7 @@ func launch(t *testing.T, args ...string) (url string, said *cmdtest.Log) {
 		}
 	})
 	address := regexp.MustCompile(`msg=serving .*http=(http://\S+)`)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(cmdtest.Patience); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
 		if url = said.Find(address); url != "" {
 			return url, said
 		}
@@ -63,7 +63,7 @@ func TestTheNodeLogsInByEveryWayItsFlagsKnowAndSaysWhyItCannot(t *testing.T) {
 			t.Parallel()
 			as := []string{"--fleet", "shop", "--name", "web-1", "--nats-url", way.URL}
 			url, _ := launch(t, slices.Concat(as, way.Flags)...)
-			for deadline := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+			for deadline := time.Now().Add(cmdtest.Patience); ; <-time.After(20 * time.Millisecond) {
 				status, body := readyz(t, url)
 				if status == 200 {
 					break
@@ -74,7 +74,7 @@ func TestTheNodeLogsInByEveryWayItsFlagsKnowAndSaysWhyItCannot(t *testing.T) {
 			}
 			url, said := launch(t, slices.Concat(as, way.Wrong)...)
 			why := regexp.MustCompile(`(?i)authorization violation|authentication|certificate|unknown authority`)
-			for deadline := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+			for deadline := time.Now().Add(cmdtest.Patience); ; <-time.After(20 * time.Millisecond) {
 				status, body := readyz(t, url)
 				if status == 200 {
 					t.Fatal("ready with the wrong credentials")

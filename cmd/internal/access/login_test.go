@@ -16,7 +16,7 @@ import (
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func open(t *testing.T, cfg lethe.Config) *lethe.Node {
 	t.Helper()

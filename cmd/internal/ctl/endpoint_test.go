@@ -17,7 +17,7 @@ import (
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // town is a server with nodes that answer what each of them is given to answer.
 type town struct {

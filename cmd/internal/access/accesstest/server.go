@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Serve runs a server of this configuration, on a free port of loopback and with a store of its own, and returns its URL.
 func Serve(t testing.TB, conf string) string {
