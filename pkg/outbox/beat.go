@@ -10,6 +10,7 @@ import (
 func (r *Relay) beats() {
 	var (
 		w     = watch{id: r.id, times: r.times, seen: make(map[string]sight)}
+		late  lateness
 		last  place
 		due   time.Duration
 		mute  bool // the database is known not to answer
@@ -29,7 +30,7 @@ func (r *Relay) beats() {
 		at, _ := r.where()
 		if asked || at != last || r.now() >= due {
 			r.hooks.beat.call()
-			err := r.beat(&w)
+			err := r.beat(&w, &late)
 			if err != nil && r.life.Err() == nil && (!mute || r.now() >= again) {
 				r.log.Warn("the outbox's database does not answer; nothing is announced until it does", "error", err)
 				again = r.now() + time.Minute
@@ -42,30 +43,39 @@ func (r *Relay) beats() {
 }
 
 // beat is one look at the others, in one transaction that is alone from its first statement on.
-func (r *Relay) beat(w *watch) error {
+func (r *Relay) beat(w *watch, late *lateness) error {
 	ctx, cancel := context.WithTimeout(r.life, r.times.fresh) // later than that it would be worth nothing
 	defer cancel()
 	began := r.now()
 	at, known := r.where()
-	var found verdict
+	proven := r.proven.Load()
+	var (
+		found verdict
+		q     queue
+	)
 	err := r.transact(ctx, func(tx *sql.Tx) error {
 		bus, relays, err := r.enter(ctx, tx, at)
 		if err != nil {
 			return err
 		}
-		found = w.judge(r.now(), at, known, r.stuck(), bus, relays)
+		if q, err = r.queued(ctx, tx); err != nil {
+			return err
+		}
+		found = w.judge(r.now(), at, known, proven, bus, relays, q)
 		return found.apply(ctx, tx, r.id, at)
 	})
 	if err != nil {
 		return err
 	}
+	r.proven.CompareAndSwap(proven, false)
 	w.agreed(found, at)
-	if r.post.set(at, found.ok, found.work, found.err, began) {
+	if r.post.set(at, &found, began) {
 		poke(r.wake)
 	}
 	if found.left != "" {
 		r.log.Warn("the database moves to another bus: everything is announced there before anything else", "to", at.String(), "from", found.left)
 	}
+	r.sayLate(late, q)
 	return nil
 }
 

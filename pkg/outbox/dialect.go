@@ -33,12 +33,16 @@ func ask(ctx context.Context, db *sql.DB) (dialect, error) {
 	return sqlite, nil
 }
 
-// count asks how many rows wait, how many are parked, and how many milliseconds the oldest has waited; the clock is the one
-// that lethe_outbox.created is set by.
+// count asks how many rows wait, how many are parked, and how many milliseconds the oldest has waited.
 func (d dialect) count() string {
-	now := "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+	return "SELECT count(CASE WHEN parked IS NULL THEN 1 END), count(parked), " + d.clock() +
+		" - min(CASE WHEN parked IS NULL THEN created END) FROM lethe_outbox"
+}
+
+// clock is the time in milliseconds by the clock that lethe_outbox.created is set by.
+func (d dialect) clock() string {
 	if d == postgres {
-		now = "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT"
+		return "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT"
 	}
-	return "SELECT count(CASE WHEN parked IS NULL THEN 1 END), count(parked), " + now + " - min(CASE WHEN parked IS NULL THEN created END) FROM lethe_outbox"
+	return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 }

@@ -14,10 +14,17 @@
 // assigns: write the object's row first, then Append, and the order is that of the changes, whatever the clocks say.
 //
 // The model: Schema (or Migrate) makes the tables, in your database, SQLite or PostgreSQL. Any number of processes run a Relay
-// on them; one of them works, the others watch it and take over when it ends or hangs. It is woken by Relay.Wake and Relay.Wait
-// in its process, by NOTIFY on PostgreSQL (through pgx's database/sql driver), and looks once a second anyway. A row that the
-// server refuses for good (a permission that is missing) is parked with the reason, counted, passed by, and tried again every
-// five minutes.
+// on them; one of them has the lease and works, the others watch it and take over when it ends or hangs. It is woken by Relay.Wake
+// and Relay.Wait in its process, by NOTIFY on PostgreSQL (through pgx's database/sql driver), and looks once a second anyway.
+//
+// The lease saves work, it is no permission: a relay that sees the first row wait for five seconds tries to publish it too, and
+// takes the lease when that succeeds. So rows go out within ten seconds after any of the relays has the bus and the database,
+// whatever the others do. Rows that wait for more than 30 seconds are logged once a minute by every relay, with the last error
+// and the name of the relay that has the lease; Status and Collector have the figures.
+//
+// A row that can never be stored (larger than the server takes) is parked with the reason, counted, and passed by. It is tried
+// again after a quarter of its age, and every five minutes at least. What the server refuses for another reason, such as a
+// permission that is missing, is a mistake of provisioning: such rows wait, and hold up their own subject only.
 //
 // A database is announced on one bus. Beside the relays stands which: the fleet and the identity of its stream. A process whose
 // node is on another bus does not relay and says why (ErrOtherBus), as long as a relay on the recorded one is alive; when none

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,6 +150,35 @@ func TestASubjectThatFailsHoldsUpNoOther(t *testing.T) {
 		drained(t, r)
 		if diff := cmp.Diff(append([]string{"[tag/user:1]"}, stuck...), said(t, p.nc)); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestHoweverManySubjectsFailTheOthersGoOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t, 3, false)
+		for _, p := range m.roads {
+			p.mu.Lock()
+			p.bad = map[string]int{"hangs": silent, "fails": refusing}
+			p.mu.Unlock()
+		}
+		for i := range 300 { // more than a batch, each on a subject of its own
+			m.commit(fmt.Sprintf("fails%d:1", i))
+		}
+		for i := range 30 { // more than are in flight at a time
+			m.commit(fmt.Sprintf("hangs%d:1", i))
+		}
+		m.pass(time.Minute)
+		for i := range 5 {
+			name := fmt.Sprintf("user:%d", i)
+			m.commit(name)
+			m.wrote[name] = time.Now()
+			m.pass(backFor)
+			m.inTime(time.Time{})
+		}
+		if len(m.to.order) != 5 {
+			t.Errorf("%v", m.to.order)
 		}
 	})
 }

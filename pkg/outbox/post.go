@@ -16,8 +16,11 @@ type post struct {
 	ok      bool          // it is agreed
 	err     error         // ErrOtherBus
 	working bool
-	term    int           // counts each time that the work or the bus was gained
+	overdue int64         // the work is another's, and rows up to this number are tried here as well; 0 = none
+	term    int           // counts each time that the work, a trial or the bus was gained
 	renewed time.Duration // when the last beat that succeeded began
+	worker  string        // who has the lease
+	held    time.Duration // how long this relay has seen it there
 	closed  bool
 }
 
@@ -29,8 +32,11 @@ type view struct {
 	ok      bool
 	err     error
 	working bool
+	overdue int64
 	term    int
 	renewed time.Duration
+	worker  string
+	held    time.Duration
 	closed  bool
 	changed <-chan struct{}
 }
@@ -38,19 +44,21 @@ type view struct {
 func (p *post) look() view {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return view{p.agreed, p.ok, p.err, p.working, p.term, p.renewed, p.closed, p.changed}
+	return view{p.agreed, p.ok, p.err, p.working, p.overdue, p.term, p.renewed, p.worker, p.held, p.closed, p.changed}
 }
 
 // set puts up what a beat has found.
-func (p *post) set(agreed place, ok, working bool, err error, renewed time.Duration) (gained bool) {
+func (p *post) set(agreed place, v *verdict, renewed time.Duration) (gained bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	gained = working && (!p.working || agreed != p.agreed)
+	active, was := v.work || v.overdue > 0, p.working || p.overdue > 0
+	gained = active && (!was || v.work && !p.working || agreed != p.agreed)
 	if gained {
 		p.term++
 	}
-	told := p.ok != ok || p.agreed != agreed || p.working != working || (p.err == nil) != (err == nil)
-	p.agreed, p.ok, p.working, p.err, p.renewed = agreed, ok, working, err, renewed
+	told := p.ok != v.ok || p.agreed != agreed || p.working != v.work || (p.err == nil) != (v.err == nil)
+	p.agreed, p.ok, p.working, p.overdue, p.err, p.renewed = agreed, v.ok, v.work, v.overdue, v.err, renewed
+	p.worker, p.held = v.worker, v.held
 	if told {
 		p.tell()
 	}
@@ -67,23 +75,30 @@ func (p *post) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
-		p.closed, p.working = true, false
+		p.closed, p.working, p.overdue = true, false, 0
 		p.tell()
 	}
 }
 
-// may says whether this relay may begin to publish now, and on which bus: it is the one that works, has shown so lately, and its
+// turn is what a relay may publish at the moment.
+type turn struct {
+	at    place
+	term  int
+	trial int64 // of a relay without the lease: rows up to this number, one at a time; 0 = all
+}
+
+// may says whether this relay may begin to publish now: it has the lease, or rows are overdue, it has shown so lately, and its
 // publisher is where the database is announced.
-func (r *Relay) may() (at place, term int, ok bool) {
+func (r *Relay) may() (turn, bool) {
 	v := r.post.look()
-	if !v.working || r.life.Err() != nil || r.now()-v.renewed >= r.times.fresh {
-		return place{}, 0, false
+	if !v.working && v.overdue == 0 || r.life.Err() != nil || r.now()-v.renewed >= r.times.fresh {
+		return turn{}, false
 	}
 	if at, known := r.where(); !known || at != v.agreed {
 		poke(r.beatNow)
-		return place{}, 0, false
+		return turn{}, false
 	}
-	return v.agreed, v.term, true
+	return turn{v.agreed, v.term, v.overdue}, true
 }
 
 // where is the bus that the publisher is on; it is known of every publisher that does not tell.

@@ -35,8 +35,9 @@ func (q *queued) open(fleet string) {
 
 // publish sends rows, those of one lane one after the other, and returns when all have been tried. What fails keeps its lane
 // from going on; what is refused for good does not.
-func (r *Relay) publish(at place, rows []*queued) []*queued {
+func (r *Relay) publish(now turn, rows []*queued) []*queued {
 	var (
+		began = r.now()
 		order []string
 		lanes = make(map[string][]*queued)
 		free  = make(chan struct{}, lanesMost)
@@ -57,7 +58,7 @@ func (r *Relay) publish(at place, rows []*queued) []*queued {
 		wg.Go(func() {
 			defer func() { <-free }()
 			for _, q := range lanes[lane] {
-				if !r.send(at, q) {
+				if r.now()-began >= roundFor || !r.send(now, q) {
 					return
 				}
 			}
@@ -71,7 +72,7 @@ func (r *Relay) publish(at place, rows []*queued) []*queued {
 			if q.acked || q.failed != nil {
 				tried = append(tried, q)
 			}
-			failed = failed || q.failed != nil && !permanent(q.failed)
+			failed = failed || q.failed != nil && (now.trial > 0 || !permanent(q.failed))
 		}
 		if failed {
 			r.hold(lane)
@@ -83,16 +84,16 @@ func (r *Relay) publish(at place, rows []*queued) []*queued {
 }
 
 // send publishes one row and says whether the next of its lane may follow.
-func (r *Relay) send(at place, q *queued) bool {
+func (r *Relay) send(in turn, q *queued) bool {
 	if q.bad != nil {
 		q.failed = q.bad
 		return true
 	}
-	if token, ok := r.work.acked[q.number]; ok { // nothing writes the map while lanes are under way
+	if token, ok := r.work.acked[q.id]; ok { // nothing writes the map while lanes are under way
 		q.token, q.acked = token, true
 		return true
 	}
-	if now, _, ok := r.may(); !ok || now != at {
+	if now, ok := r.may(); !ok || now.at != in.at {
 		return false
 	}
 	if q.widened != "" {
@@ -105,7 +106,7 @@ func (r *Relay) send(at place, q *queued) bool {
 	case err != nil:
 		q.failed = err
 		return permanent(err)
-	case !r.stored(at, token): // everything is owed to that stream before
+	case !r.stored(in.at, token): // everything is owed to that stream before
 		poke(r.beatNow)
 		return false
 	}
@@ -113,6 +114,6 @@ func (r *Relay) send(at place, q *queued) bool {
 		token = base
 	}
 	q.token, q.acked = token, true
-	r.tickets.reached(q.ticket, q.number, token)
+	r.tickets.reached(q.ticket, q.id, token)
 	return true
 }

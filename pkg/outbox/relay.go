@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,9 @@ type Publisher interface {
 
 // RelayConfig of a relay; zero is the default.
 type RelayConfig struct {
+	// Name is what the logs and the Status of every relay of the database call this one; "" = what the publisher's Name() says,
+	// where it has one, or a UUID.
+	Name string
 	// Poll is how often the relay looks without being woken; 0 = 1 s. Where the database notifies, it is the fallback.
 	Poll time.Duration
 	// Logger; nil discards.
@@ -58,8 +62,9 @@ type Relay struct {
 	post    post
 	tickets tickets
 	stats   collector
-	work    work         // of the worker's goroutine alone
-	failing atomic.Int64 // since when rows wait and none can be published, on the relay's clock; 0 = that is not so
+	work    work                    // of the worker's goroutine alone
+	proven  atomic.Bool             // overdue rows were published here, beside the worker
+	trouble atomic.Pointer[trouble] // why rows wait, as far as this relay knows; nil = nothing has failed since the last that went
 }
 
 // times are constants, but for tests.
@@ -70,14 +75,17 @@ type times struct {
 	silent  time.Duration // when another takes the work over
 	lapse   time.Duration // when a relay on another bus counts as gone
 	parked  time.Duration // how often parked rows are tried again
-	backoff time.Duration // the first pause of a lane that failed; they grow to 64 times that
+	backoff time.Duration // the first pause of a lane that failed; they grow to 32 times that
 	grace   time.Duration // how long Close waits for what is under way
+	answer  time.Duration // how long the database may take for a question
+	late    time.Duration // how old a row becomes before that is logged
 }
 
 func defaults() times {
 	return times{
 		look: 50 * time.Millisecond, beat: time.Second, fresh: 3 * time.Second, silent: 5 * time.Second, lapse: time.Minute,
 		parked: 5 * time.Minute, backoff: 50 * time.Millisecond, grace: 2 * time.Second,
+		answer: 10 * time.Second, late: 30 * time.Second,
 	}
 }
 
@@ -125,7 +133,7 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 		return nil, fmt.Errorf("outbox: the tables are not there; call Migrate or run Schema first: %w", err)
 	}
 	r := &Relay{
-		db: db, dialect: d, pub: p, cfg: cfg, log: cfg.Logger, id: event.NewID(), times: t, hooks: h, base: time.Now(),
+		db: db, dialect: d, pub: p, cfg: cfg, log: cfg.Logger, id: newID(cfg.Name, p), times: t, hooks: h, base: time.Now(),
 		wake: make(chan struct{}, 1), beatNow: make(chan struct{}, 1),
 	}
 	if s, ok := p.(interface{ Stream() (fleet, epoch string) }); ok {
@@ -146,6 +154,19 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 		r.wg.Go(r.listens)
 	}
 	return r, nil
+}
+
+// newID is the id of a relay, with its name in front.
+func newID(name string, p Publisher) string {
+	const digits = 12 // of the random part
+	id := event.NewID()
+	if named, ok := p.(interface{ Name() string }); ok && name == "" {
+		name = named.Name()
+	}
+	if name == "" {
+		return id
+	}
+	return clip(strings.ToValidUTF8(strings.ReplaceAll(name, "\x00", ""), "")) + "." + id[len(id)-digits:]
 }
 
 // now is the relay's clock: monotonic, since it was started.

@@ -11,16 +11,16 @@ import (
 const doneMost = 100_000
 
 // settle takes away what is stored in the stream and parks what is refused for good, in one transaction. It says how many rows
-// are out of the way.
-func (r *Relay) settle(ctx context.Context, at place, tried []*queued) (int, error) {
+// are out of the way. A trial parks nothing: the worker may be allowed what this relay is not.
+func (r *Relay) settle(now turn, tried []*queued) (int, error) {
 	var acked, refused []*queued
 	for _, q := range tried {
 		switch {
 		case q.acked:
 			acked = append(acked, q)
-			r.work.acked[q.number] = q.token
+			r.work.acked[q.id] = q.token
 		case permanent(q.failed):
-			if !q.again {
+			if !q.again && now.trial == 0 {
 				refused = append(refused, q)
 			}
 		default:
@@ -31,14 +31,16 @@ func (r *Relay) settle(ctx context.Context, at place, tried []*queued) (int, err
 		return 0, nil
 	}
 	r.hooks.published.call()
+	ctx, cancel := r.answering()
+	defer cancel()
 	err := r.transact(ctx, func(tx *sql.Tx) error {
 		if len(acked) > 0 {
-			if err := r.remove(ctx, tx, at, acked); err != nil {
+			if err := r.remove(ctx, tx, now.at, acked); err != nil {
 				return err
 			}
 		}
 		for _, q := range refused {
-			if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox SET parked = $1 WHERE number = $2", reason(q.failed), q.number); err != nil {
+			if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox SET parked = $1 WHERE id = $2", reason(q.failed), q.id); err != nil {
 				return err
 			}
 		}
@@ -48,8 +50,8 @@ func (r *Relay) settle(ctx context.Context, at place, tried []*queued) (int, err
 		return 0, err
 	}
 	for _, q := range acked {
-		delete(r.work.acked, q.number)
-		delete(r.work.told, q.number)
+		delete(r.work.acked, q.id)
+		delete(r.work.told, q.id)
 	}
 	r.hooks.settled.call()
 	for _, q := range refused {
@@ -72,7 +74,7 @@ func reason(err error) string {
 // remove deletes rows and keeps where they are in the stream.
 func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queued) error {
 	acked = padded(acked)
-	numbers := make([]any, 0, len(acked))
+	ids := make([]any, 0, len(acked))
 	places := make([]any, 0, 5*len(acked))
 	highest := int64(0)
 	for _, q := range acked {
@@ -80,11 +82,11 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 		if !q.token.IsZero() {
 			fleet, epoch = q.token.Fleet(), q.token.Epoch()
 		}
-		numbers = append(numbers, q.number)
+		ids = append(ids, q.id)
 		places = append(places, q.number, string(q.ticket), fleet, epoch, int64(q.token.Sequence()))
 		highest = max(highest, q.number)
 	}
-	if _, err := tx.ExecContext(ctx, deleteRows(len(acked)), numbers...); err != nil {
+	if _, err := tx.ExecContext(ctx, deleteRows(len(acked)), ids...); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, insertDone(len(acked)), places...); err != nil {
@@ -98,7 +100,7 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 	return err
 }
 
-func deleteRows(n int) string { return "DELETE FROM lethe_outbox WHERE number IN " + list(n) }
+func deleteRows(n int) string { return "DELETE FROM lethe_outbox WHERE id IN " + list(n) }
 
 func insertDone(n int) string {
 	var b strings.Builder

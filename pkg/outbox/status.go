@@ -16,12 +16,16 @@ type Status struct {
 	Depth   int           // rows that wait
 	Parked  int           // rows that the server refused for good
 	Oldest  time.Duration // age of the oldest row that waits, by the database's clock
+
+	Worker    string        // the relay that has the lease, as its RelayConfig.Name and a suffix; "" = none, or the database has not answered yet
+	WorkerFor time.Duration // how long this process has seen it there
+	Err       error         // why rows wait, as far as this process knows; nil when nothing has failed since it published last
 }
 
 // Status costs a query that counts the rows.
 func (r *Relay) Status(ctx context.Context) (Status, error) {
 	v := r.post.look()
-	s := Status{Working: v.working && r.now()-v.renewed < r.times.fresh}
+	s := Status{Working: v.working && r.now()-v.renewed < r.times.fresh, Worker: v.worker, WorkerFor: v.held, Err: r.lastError()}
 	var age sql.NullInt64
 	row := r.db.QueryRowContext(ctx, r.dialect.count())
 	if err := row.Scan(&s.Depth, &s.Parked, &age); err != nil {

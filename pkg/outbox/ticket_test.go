@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,8 +44,8 @@ func TestATicketsTokenCoversAllItsRowsWhateverOrderTheyAreStoredIn(t *testing.T)
 			t.Fatalf("done after %d rows", i)
 		default:
 		}
-		known.reached(ticket, int64(i), event.NewToken("shop", "E1", sequence))
-		known.reached(ticket, int64(i), event.NewToken("shop", "E1", sequence)) // published twice
+		known.reached(ticket, strconv.Itoa(i), event.NewToken("shop", "E1", sequence))
+		known.reached(ticket, strconv.Itoa(i), event.NewToken("shop", "E1", sequence)) // published twice
 	}
 	<-p.done
 	if token, err := known.result(p); err != nil || token.Sequence() != 9 {
@@ -57,7 +58,7 @@ func TestTicketsOfThePastAreForgotten(t *testing.T) {
 	var known tickets
 	known.init()
 	for i := range 3 * ticketsMost {
-		known.reached(newTicket(1), int64(i), event.NewToken("shop", "E1", 1))
+		known.reached(newTicket(1), strconv.Itoa(i), event.NewToken("shop", "E1", 1))
 	}
 	if len(known.known) > ticketsMost {
 		t.Errorf("%d tickets are kept", len(known.known))

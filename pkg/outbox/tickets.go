@@ -19,7 +19,7 @@ type tickets struct {
 
 // progress of a ticket.
 type progress struct {
-	left    map[int64]bool // rows that were reached
+	left    map[string]bool // rows that were reached, by their ids
 	rows    int
 	token   event.Token
 	refused error
@@ -64,7 +64,7 @@ func (t *tickets) result(p *progress) (event.Token, error) {
 }
 
 // reached notes that a row is stored.
-func (t *tickets) reached(ticket Ticket, number int64, token event.Token) {
+func (t *tickets) reached(ticket Ticket, id string, token event.Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.of(ticket)
@@ -74,9 +74,9 @@ func (t *tickets) reached(ticket Ticket, number int64, token event.Token) {
 		return
 	}
 	if p.left == nil {
-		p.left = make(map[int64]bool)
+		p.left = make(map[string]bool)
 	}
-	p.left[number] = true
+	p.left[id] = true
 	p.token = later(p.token, token)
 	if len(p.left) == p.rows {
 		p.end()

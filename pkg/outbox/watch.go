@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -24,11 +23,15 @@ type (
 // watch is what a relay knows of the others. It compares beats by its own clock, so that clocks need not agree: neither those of
 // machines nor the database's.
 type watch struct {
-	id    string
-	times times
-	seen  map[string]sight
-	last  time.Duration // of the last look
-	was   place         // the bus that was agreed on last; zero = none yet
+	id      string
+	times   times
+	seen    map[string]sight
+	last    time.Duration // of the last look
+	was     place         // the bus that was agreed on last; zero = none yet
+	queue   queueWatch
+	against string        // the worker beside whom this relay tries what is overdue
+	holder  string        // the worker of the last look
+	held    time.Duration // how long it has been seen there
 }
 
 // sight is how long another relay's row has been seen unchanged.
@@ -41,18 +44,25 @@ type sight struct {
 // verdict is what a look has led to.
 type verdict struct {
 	ok, work bool
+	overdue  int64 // without the lease: rows up to this number have waited for too long, this relay tries them as well
 	err      error
-	left     string   // the bus that is left, and why, for the log
-	bus      bool     // the record becomes ours
-	owed     bool     // and everything is owed to it
-	worker   string   // who works from now on; the same as before, mostly
-	changed  bool     // the worker has to be written
-	gone     []string // relays nobody has heard of for long
+	left     string        // the bus that is left, and why, for the log
+	bus      bool          // the record becomes ours
+	owed     bool          // and everything is owed to it
+	worker   string        // who works from now on; the same as before, mostly
+	held     time.Duration // how long it has been seen to
+	changed  bool          // the worker has to be written
+	gone     []string      // relays nobody has heard of for long
 }
 
-// judge looks at what stands in the tables. stuck says that this relay can't publish what waits.
-func (w *watch) judge(now time.Duration, at place, known, stuck bool, bus record, relays []other) verdict {
-	w.observe(now, relays)
+// judge looks at what stands in the tables. proven says that this relay has published what was overdue beside the worker.
+//
+// The lease keeps two relays from doing the same work. It is no permission: a relay that sees a row wait for too long tries to
+// publish it, whoever works, and the work passes to it when that succeeds. No relay gives the work up because it can't publish.
+// So rows go out as soon as any relay has the database and the bus, whatever has become of the others.
+func (w *watch) judge(now time.Duration, at place, known, proven bool, bus record, relays []other, q queue) verdict {
+	passed := w.observe(now, relays)
+	w.queue.observe(passed, w.times, q)
 	v := verdict{worker: bus.worker}
 	for id, s := range w.seen {
 		if s.silent >= w.times.lapse {
@@ -67,19 +77,24 @@ func (w *watch) judge(now time.Duration, at place, known, stuck bool, bus record
 		v.worker, v.changed = "", true
 	case v.ok && bus.worker == w.id:
 		v.work = true
-		if next := w.next(at); stuck && next != "" {
-			v.worker, v.changed, v.work = next, true, false
-		}
-	case v.ok && w.idle(bus.worker):
+	case v.ok && (w.idle(bus.worker) || proven && bus.worker == w.against):
 		v.worker, v.changed, v.work = w.id, true, true
+	case v.ok:
+		v.overdue, w.against = w.queue.overdue(w.times), bus.worker
 	}
+	if v.worker != w.holder {
+		w.holder, w.held = v.worker, 0
+	} else {
+		w.held += passed
+	}
+	v.held = w.held
 	return v
 }
 
 // observe counts how long each row has been the same. What passed while nobody looked does not count: a machine that stands
 // still hears nobody.
-func (w *watch) observe(now time.Duration, relays []other) {
-	passed := min(now-w.last, 2*w.times.beat)
+func (w *watch) observe(now time.Duration, relays []other) (passed time.Duration) {
+	passed = min(now-w.last, 2*w.times.beat)
 	w.last = now
 	seen := make(map[string]sight, len(relays))
 	for _, o := range relays {
@@ -95,29 +110,13 @@ func (w *watch) observe(now time.Duration, relays []other) {
 		seen[o.id] = s
 	}
 	w.seen = seen
+	return passed
 }
 
 // idle says that nobody does the work: the worker has signed off, or has been silent for too long.
 func (w *watch) idle(worker string) bool {
 	s, there := w.seen[worker]
 	return !there || s.silent >= w.times.silent
-}
-
-// next is the relay after this one, in the order of ids, that is alive on the same bus: what one can't publish another may.
-func (w *watch) next(at place) string {
-	first, after := "", ""
-	for id, s := range w.seen {
-		if s.at != at || s.silent >= w.times.silent {
-			continue
-		}
-		if first == "" || id < first {
-			first = id
-		}
-		if id > w.id && (after == "" || id < after) {
-			after = id
-		}
-	}
-	return cmp.Or(after, first)
 }
 
 // agree settles whether the database is announced where this process is.

@@ -22,7 +22,7 @@ func newHall(id string) *hall {
 // look is a beat, after some time.
 func (h *hall) look(after time.Duration, at place, bus record, relays ...other) verdict {
 	h.now += after
-	v := h.w.judge(h.now, at, at.epoch != "", false, bus, relays)
+	v := h.w.judge(h.now, at, at.epoch != "", false, bus, relays, queue{})
 	h.w.agreed(v, at)
 	return v
 }
@@ -138,21 +138,57 @@ func TestTheFirstBusOwesNothing(t *testing.T) {
 	}
 }
 
-func TestWhoIsStuckHandsOverInTurn(t *testing.T) {
+// A relay without the lease tries rows that stand for too long, and takes the lease once it has published one.
+func TestRowsThatStandAreTriedBesideTheWorkerAndTheWorkPassesToOneThatPublishesThem(t *testing.T) {
 	t.Parallel()
 	h := newHall("b")
-	for _, tc := range []struct {
-		relays []other
-		to     string
-	}{
-		{nil, "b"},
-		{[]other{{"a", here, 1}, {"c", here, 1}, {"d", here, 1}}, "c"},
-		{[]other{{"a", here, 1}}, "a"},
-		{[]other{{"c", there, 1}, {"d", place{}, 1}}, "b"},
-	} {
-		v := h.w.judge(h.now, here, true, true, record{here, "b"}, tc.relays)
-		if v.worker != tc.to || v.work != (tc.to == "b") {
-			t.Errorf("%v: %+v", tc.relays, v)
+	beat := int64(0)
+	look := func(proven bool, worker string, q queue) verdict {
+		h.now += time.Second
+		beat++ // everybody is alive
+		return h.w.judge(h.now, here, true, proven, record{here, worker}, []other{{"a", here, beat}, {"c", here, beat}}, q)
+	}
+	for i := range 10 { // rows come and go
+		if v := look(false, "a", queue{first: int64(i + 1), last: int64(i + 5)}); v.overdue != 0 || v.work {
+			t.Fatalf("nothing stands: %+v", v)
+		}
+	}
+	for i := range 5 {
+		if v := look(false, "a", queue{first: 11, last: int64(20 + i)}); v.overdue != 0 || v.work {
+			t.Fatalf("row 11 has stood for %d s: %+v", i, v)
+		}
+	}
+	v := look(false, "a", queue{first: 11, last: 25})
+	if v.overdue != 20 || v.work || v.worker != "a" || v.changed {
+		t.Fatalf("rows up to 20 have waited for five seconds: %+v", v)
+	}
+	if v := look(true, "c", queue{first: 12, last: 25}); v.work || v.changed {
+		t.Fatalf("another has taken the work from that worker already: %+v", v)
+	}
+	for range 6 {
+		v = look(false, "c", queue{first: 12, last: 25})
+	}
+	if v.overdue != 25 {
+		t.Fatalf("%+v", v)
+	}
+	if v = look(true, "c", queue{first: 13, last: 25}); !v.work || v.worker != "b" || !v.changed || v.overdue != 0 {
+		t.Fatalf("it has published what the worker did not: %+v", v)
+	}
+	for range 20 {
+		if v = look(false, "b", queue{first: 13, last: 25}); !v.work || v.changed || v.overdue != 0 {
+			t.Fatalf("who has the work keeps it: %+v", v)
+		}
+	}
+}
+
+func TestWhoIsOnAnotherBusTriesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHall("b")
+	for i := range 30 {
+		h.now += time.Second
+		v := h.w.judge(h.now, there, true, true, record{here, "a"}, []other{{"a", here, int64(i)}}, queue{first: 1, last: 1})
+		if v.overdue != 0 || v.work || !errors.Is(v.err, ErrOtherBus) {
+			t.Fatalf("%+v", v)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -11,24 +12,29 @@ import (
 
 // Bounds of what a worker does at a time.
 const (
-	batchMost = 256 // rows read
-	lanesMost = 16  // published at a time, one row of each
-	holdsMost = 64  // lanes that wait because a row of theirs could not be published; then all wait
+	batchMost = 256     // rows read
+	lanesMost = 16      // published at a time, one row of each
+	holdsMost = 1 << 12 // lanes that wait because a row of theirs could not be published; then all wait
 
 	rememberMost = 1 << 14 // rows
 
-	publishFor = 30 * time.Second // one event; a publisher that hangs is not waited for
+	publishFor = 6 * time.Second // one event; a publisher that hangs is not waited for
+	roundFor   = 3 * time.Second // no publish begins later than that in its round: lanes that hang keep the others no longer
 )
 
-// work is what the worker's goroutine remembers between its rounds.
+// work is what the worker's goroutine remembers between its rounds. Rows are known by their ids: a database that was restored
+// gives their numbers to others.
 type work struct {
-	term   int                   // of which what is owed has been paid
-	told   map[int64]bool        // rows whose targets the publisher was told to forget
-	acked  map[int64]event.Token // rows that are stored in the stream and still in the table
-	holds  map[string]hold       // lanes that wait
-	base   event.Token           // of the last time everything was announced: what came later covers it
+	term   int                    // of which what is owed has been paid
+	told   map[string]bool        // rows whose targets the publisher was told to forget
+	acked  map[string]event.Token // rows that are stored in the stream and still in the table
+	holds  map[string]hold        // lanes that wait, or are tried again
+	again  bool                   // it is their turn
+	base   event.Token            // of the last time everything was announced: what came later covers it
 	parked parkedPass
 	pruned int64
+	down   bool // nothing went in the last round
+	batch  int  // rows read at a time: halved when the database fails, so that a slow one is not asked for the same again and again
 }
 
 // hold is a lane whose first row could not be published.
@@ -38,7 +44,7 @@ type hold struct {
 }
 
 func (w *work) init() {
-	w.told, w.acked, w.holds = map[int64]bool{}, map[int64]event.Token{}, map[string]hold{}
+	w.told, w.acked, w.holds, w.batch = map[string]bool{}, map[string]event.Token{}, map[string]hold{}, batchMost
 }
 
 // works publishes when woken, and looks every Poll whether there is something.
@@ -66,85 +72,97 @@ func (r *Relay) pause() time.Duration {
 	return wait
 }
 
-// drain publishes until nothing is left that could be.
+// drain publishes until nothing is left that could be, or one row where it is a trial.
 func (r *Relay) drain() {
 	w := &r.work
 	if h, held := w.holds[""]; held && r.now() < h.until {
 		return
 	}
 	for {
-		at, term, ok := r.may()
+		now, ok := r.may()
 		if !ok {
 			return
 		}
-		if term != w.term {
-			if !r.pay(at) {
+		if now.term != w.term {
+			if !r.pay(now.at) {
 				return
 			}
-			r.failing.Store(0)
-			w.term = term
-			w.parked.begin(r.now() + r.times.parked)
+			w.term = now.term
+			if now.trial == 0 {
+				w.parked.begin()
+			}
 		}
-		more, err := r.round(at)
+		more, err := r.round(now)
 		if err != nil {
 			if r.late.Err() == nil {
 				r.log.Warn("rows of the outbox can't be read or taken away; they stay until they can", "error", err)
 			}
+			w.batch = max(w.batch/2, 1)
+			r.failed(err)
 			r.hold("")
 			return
 		}
 		delete(w.holds, "")
-		if !more {
+		w.batch = min(2*w.batch, batchMost)
+		if !more || now.trial > 0 {
 			return
 		}
 	}
 }
 
 // round publishes what stands first, and says whether it is worth to look again at once.
-func (r *Relay) round(at place) (more bool, err error) {
+func (r *Relay) round(now turn) (more bool, err error) {
 	w := &r.work
-	rows, err := r.waiting(r.late)
+	rows, err := r.next(now)
 	if err != nil {
 		return false, err
 	}
-	if w.parked.due(r.now()) {
-		again, err := r.parkedRows(r.late)
+	if now.trial == 0 && w.parked.due(r.now(), r.times) {
+		again, err := r.parkedRows()
 		if err != nil {
 			return false, err
 		}
 		rows = append(rows, again...)
-		more = len(again) == batchMost
-		w.parked.went(again, r.now()+r.times.parked)
+		more = len(again) == w.batch
+		w.parked.went(again, w.batch, r.now(), r.times)
 	}
 	if len(rows) == 0 {
 		return false, nil
 	}
 	r.tell(rows)
-	tried := r.publish(at, rows)
-	r.progress(tried)
-	done, err := r.settle(r.late, at, tried)
+	tried := r.publish(now, rows)
+	published := r.progress(now, tried)
+	done, err := r.settle(now, tried)
+	if err == nil && published && now.trial > 0 {
+		r.proven.Store(true)
+		poke(r.beatNow)
+	}
 	return more || done > 0, err
 }
 
-// progress notes since when nothing that was tried could be published.
-func (r *Relay) progress(tried []*queued) {
-	failed := false
+// progress notes what came of a round. When something goes after nothing did, the bus is back: no lane waits any longer.
+func (r *Relay) progress(now turn, tried []*queued) (published bool) {
+	var why error
 	for _, q := range tried {
-		if q.acked || permanent(q.failed) {
-			r.failing.Store(0)
-			return
+		switch {
+		case q.acked:
+			published = true
+		case now.trial > 0 || !permanent(q.failed):
+			why = q.failed
 		}
-		failed = true
 	}
-	if failed {
-		r.failing.CompareAndSwap(0, int64(r.now()))
+	if published && r.work.down {
+		clear(r.work.holds)
 	}
-}
-
-// stuck says that rows have waited for as long as another relay would be given up for silent.
-func (r *Relay) stuck() bool {
-	since := r.failing.Load()
-	return since != 0 && r.now()-time.Duration(since) >= r.times.silent
+	switch {
+	case why != nil:
+		r.work.down = !published
+		r.failed(why)
+	case published:
+		r.work.down = false
+		r.trouble.Store(nil)
+	}
+	return published
 }
 
 // tell lets the publisher forget what was committed, each row once: nobody waits for the bus with it.
@@ -155,10 +173,10 @@ func (r *Relay) tell(rows []*queued) {
 		clear(w.acked)
 	}
 	for _, q := range rows {
-		if r.forget != nil && q.bad == nil && !w.told[q.number] {
+		if r.forget != nil && q.bad == nil && !w.told[q.id] {
 			r.forget(q.e.Targets...)
 		}
-		w.told[q.number] = true
+		w.told[q.id] = true
 	}
 }
 
@@ -171,7 +189,7 @@ func (r *Relay) pay(at place) bool {
 	if r.late.Err() == nil {
 		r.log.Warn("the database has moved to this bus, and everything can't be announced on it yet; rows wait", "error", err)
 	}
-	r.failing.CompareAndSwap(0, int64(r.now()))
+	r.failed(err)
 	r.hold("")
 	return false
 }
@@ -181,9 +199,8 @@ func (r *Relay) payOwed(at place) error {
 	if r.stream == nil {
 		return nil
 	}
-	var owed int
-	row := r.db.QueryRowContext(r.late, "SELECT owed FROM lethe_outbox_bus WHERE fleet = $1 AND epoch = $2", at.fleet, at.epoch)
-	if err := row.Scan(&owed); err != nil || owed == 0 {
+	owed, err := r.owed(at)
+	if err != nil || !owed {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.late, publishFor)
@@ -199,8 +216,24 @@ func (r *Relay) payOwed(at place) error {
 		return errors.New("the stream was made anew meanwhile")
 	}
 	r.work.base = token
-	_, err = r.db.ExecContext(r.late, "UPDATE lethe_outbox_bus SET owed = 0 WHERE fleet = $1 AND epoch = $2", at.fleet, at.epoch)
+	ctx, cancel = r.answering()
+	defer cancel()
+	_, err = r.db.ExecContext(ctx, "UPDATE lethe_outbox_bus SET owed = 0 WHERE fleet = $1 AND epoch = $2", at.fleet, at.epoch)
 	return err
+}
+
+func (r *Relay) owed(at place) (bool, error) {
+	ctx, cancel := r.answering()
+	defer cancel()
+	var owed int
+	row := r.db.QueryRowContext(ctx, "SELECT owed FROM lethe_outbox_bus WHERE fleet = $1 AND epoch = $2", at.fleet, at.epoch)
+	err := row.Scan(&owed)
+	return owed != 0, err
+}
+
+// answering bounds one question to the database.
+func (r *Relay) answering() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.late, r.times.answer)
 }
 
 // stored says whether an event that was acknowledged is where it should be.
@@ -210,22 +243,44 @@ func (r *Relay) stored(at place, token event.Token) bool {
 
 // hold lets a lane wait, longer each time; "" is all of them.
 func (r *Relay) hold(lane string) {
-	h := r.work.holds[lane]
+	w := &r.work
+	h := w.holds[lane]
 	h.fails++
-	most := r.times.backoff << min(h.fails-1, 6)
+	most := r.times.backoff << min(h.fails-1, 5)
 	h.until = r.now() + most/2 + rand.N(most/2+1) //nolint:gosec // jitter is no secret
-	r.work.holds[lane] = h
+	if len(w.holds) >= holdsMost {
+		for lane, h := range w.holds { // many of them have no rows any more
+			if r.now() >= h.until {
+				delete(w.holds, lane)
+			}
+		}
+	}
+	w.holds[lane] = h
 }
 
-// waiting reads the rows that stand first and whose lanes do not wait. It always begins at the first: a slower transaction
-// commits a lower number later.
-func (r *Relay) waiting(ctx context.Context) ([]*queued, error) {
-	held, all := r.held()
+// next reads the rows to be tried. Those of lanes that have not failed and those of lanes that are to be tried again take turns,
+// so that however many fail, and however long that takes, the others go out.
+func (r *Relay) next(now turn) (rows []*queued, err error) {
+	w := &r.work
+	if len(w.holds) > 0 && !w.again {
+		w.again = true
+		if rows, err = r.waiting(now, true); err != nil || len(rows) > 0 {
+			return rows, err
+		}
+	}
+	w.again = false
+	return r.waiting(now, false)
+}
+
+// waiting reads the rows that stand first and whose lanes do not wait; with sound only those of lanes that have not failed. It
+// always begins at the first: a slower transaction commits a lower number later.
+func (r *Relay) waiting(now turn, sound bool) ([]*queued, error) {
+	held, all := r.held(sound)
 	if all {
 		return nil, nil
 	}
-	query := "SELECT number, id, ticket, subject, event FROM lethe_outbox WHERE parked IS NULL"
-	args := make([]any, 0, len(held))
+	query, limit := "SELECT number, id, ticket, subject, event FROM lethe_outbox WHERE parked IS NULL", r.work.batch
+	args := make([]any, 0, len(held)+1)
 	if len(held) > 0 {
 		held = padded(held)
 		query += " AND subject NOT IN " + list(len(held))
@@ -233,16 +288,20 @@ func (r *Relay) waiting(ctx context.Context) ([]*queued, error) {
 			args = append(args, subject)
 		}
 	}
-	return r.read(ctx, query+" ORDER BY number LIMIT 256", args...)
+	if now.trial > 0 {
+		args, limit = append(args, now.trial), 1
+		query += " AND number <= $" + strconv.Itoa(len(args))
+	}
+	return r.read(query+" ORDER BY number LIMIT "+strconv.Itoa(limit), args...)
 }
 
-// held has the subjects of the lanes that wait.
-func (r *Relay) held() (subjects []string, all bool) {
+// held has the subjects of the lanes that wait; with failed also of those that are due.
+func (r *Relay) held(failed bool) (subjects []string, all bool) {
 	w := &r.work
 	now := r.now()
 	var waiting int
 	for lane, h := range w.holds {
-		if now >= h.until || lane == "" {
+		if lane == "" || now >= h.until && !failed {
 			continue
 		}
 		waiting++
@@ -252,7 +311,9 @@ func (r *Relay) held() (subjects []string, all bool) {
 }
 
 // read reads rows, and what they say.
-func (r *Relay) read(ctx context.Context, query string, args ...any) ([]*queued, error) {
+func (r *Relay) read(query string, args ...any) ([]*queued, error) {
+	ctx, cancel := r.answering()
+	defer cancel()
 	rows, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
