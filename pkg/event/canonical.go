@@ -11,13 +11,30 @@ import (
 	"unicode/utf8"
 )
 
+// MaxKey bounds a canonical key, in bytes. A longer one is refused by whatever makes or takes keys; in a received event it
+// counts as the whole function.
+const MaxKey = 32 << 10
+
 // CanonicalKey is the canonical text of a key: the JSON array of args, each written as encoding/json does (struct tags,
 // MarshalJSON, MarshalText) and then brought into the one form that every publisher in every language agrees on: RFC 8785
 // (JCS), except that an integer keeps all its digits. CanonicalKey("sku-42") is ["sku-42"], CanonicalKey() is [].
 //
 // What JSON can't express is refused with an error that wraps ErrInvalid: NaN, infinities, functions, channels, cycles, and
-// any string that is not UTF-8, which encoding/json would silently replace.
+// any string that is not UTF-8, which encoding/json would silently replace. So are a key of more than MaxKey bytes, and a
+// decimal that has not the value of a double's shortest form, like 9007199254740993.0, 1e-400 or 0.10000000000000001 (which is
+// 0.1 in a json.RawMessage and on the wire, where it is how other languages print that double; see CheckNumber).
 func CanonicalKey(args ...any) (string, error) {
+	key, err := canonicalKey(args)
+	if err == nil && len(key) > MaxKey {
+		err = tooLong("the key", len(key))
+	}
+	if err != nil {
+		return "", err
+	}
+	return key, nil
+}
+
+func canonicalKey(args []any) (string, error) {
 	var room [128]byte
 	dst := append(room[:0], '[')
 	for i, arg := range args {
@@ -30,6 +47,10 @@ func CanonicalKey(args ...any) (string, error) {
 		}
 	}
 	return string(append(dst, ']')), nil
+}
+
+func tooLong(what string, size int) *Error {
+	return invalid("args", "%s has %d bytes as canonical JSON, at most %d are allowed; use a shorter one, like a hash of it", what, size, MaxKey)
 }
 
 // AppendCanonical appends the canonical text of one argument, without the array's brackets, to dst. On error, which wraps
@@ -119,7 +140,7 @@ func appendMarshalled(dst []byte, v any) ([]byte, error) {
 	if err != nil {
 		return nil, &Error{Problem: "has no JSON form", Err: err}
 	}
-	return appendJSON(dst, &scanner{data: text, marks: true})
+	return appendJSON(dst, &scanner{data: text, marks: true, exact: true})
 }
 
 // marshal makes an error of a panic in a MarshalJSON or MarshalText.

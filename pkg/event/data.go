@@ -71,8 +71,9 @@ type body struct {
 	targets  []Target
 	reason   string
 	manifest *Manifest
-	listed   bool // "targets" was there, once, and an array
-	unknown  int  // targets that were not understood
+	listed   bool  // "targets" was there, once, and an array
+	unknown  int   // targets that were not understood
+	problem  error // the first of them
 }
 
 // data reads an event's data leniently: fields it does not know are passed over, a target it does not understand is
@@ -138,7 +139,9 @@ func (s *scanner) targets(b *body) error {
 			if err := s.skip(); err != nil {
 				return err
 			}
-			b.unknown++
+			if b.unknown++; b.problem == nil {
+				b.problem = bad
+			}
 		} else {
 			b.targets = append(b.targets, t)
 		}

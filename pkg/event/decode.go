@@ -154,7 +154,11 @@ func (r *Received) readData(p place, data []byte) {
 	if p.kind == placeSys || p.kind == placeUnknown {
 		return
 	}
-	if b.unknown > 0 || len(b.targets) == 0 {
+	switch {
+	case b.problem != nil:
+		r.widen(p, WidenedTarget, "%d targets were not understood, %d were: %v", b.unknown, len(b.targets), b.problem)
+		return
+	case len(b.targets) == 0:
 		r.widen(p, WidenedTarget, "%d targets were not understood, %d were", b.unknown, len(b.targets))
 		return
 	}

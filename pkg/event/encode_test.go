@@ -150,7 +150,10 @@ func TestEncodeRefusesWhatAReaderCouldMisunderstand(t *testing.T) {
 		{"targets[1]", func(e *event.Event) { e.Targets = list(event.Tag("a:1"), event.TagPrefix("b:")) }},
 		{"targets[0].tag", func(e *event.Event) { e.Targets = list(event.Tag("user")) }},
 		{"targets[1].target", func(e *event.Event) { e.Targets = list(event.All(), event.Target{}) }},
-		{"targets", func(e *event.Event) { e.Targets = list(event.Key("f", long)) }},
+		{"targets[0].args", func(e *event.Event) { e.Targets = list(event.Key("f", long)) }},
+		{"targets", func(e *event.Event) {
+			e.Targets = list(event.Key("f", long[:30000]), event.Key("f", long[:30001]), event.Key("f", long[:30002]))
+		}},
 		{"source", func(e *event.Event) { e.Source = "" }},
 		{"source", func(e *event.Event) { e.Source = "/a b" }},
 		{"source", func(e *event.Event) { e.Source = "/ä" }},
@@ -218,7 +221,7 @@ func bot() *event.Manifest {
 func TestAnEventIsAtMostItsSize(t *testing.T) {
 	t.Parallel()
 	encode := func(n int) (event.Message, error) {
-		return event.Encode("shop", event.Event{Source: "/x", ID: "1", Time: noon, Targets: list(event.Key("f", strings.Repeat("x", n)))})
+		return event.Encode("shop", event.Event{Source: "/x", ID: "1", Time: noon, Targets: list(event.Key("f", strings.Repeat("x", n/2)), event.Key("f", strings.Repeat("y", n-n/2)))})
 	}
 	m, err := encode(60000)
 	if err != nil {
@@ -231,7 +234,7 @@ func TestAnEventIsAtMostItsSize(t *testing.T) {
 	most := 60000 + event.MaxSize - size
 	if m, err := encode(most); err != nil {
 		t.Error(err)
-	} else if r := event.Decode("shop", m.Subject, m.Header, m.Data); len(r.Targets) != 1 || r.Widened != "" {
+	} else if r := event.Decode("shop", m.Subject, m.Header, m.Data); len(r.Targets) != 2 || r.Widened != "" {
 		t.Errorf("the largest event is widened: %s", r.Detail)
 	}
 	if _, err := encode(most + 1); !errors.Is(err, event.ErrInvalid) {

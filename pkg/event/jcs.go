@@ -10,7 +10,7 @@ import (
 )
 
 // canonical appends the next value as RFC 8785 (JCS) writes it, with one departure: an integer token keeps all its digits,
-// since 2^53+1 and 2^53 are two keys.
+// since 2^53+1 and 2^53 are two keys. A number that JCS would round is refused (appendToken).
 func (s *scanner) canonical(dst []byte) ([]byte, error) {
 	switch c := s.peek(); {
 	case c == '{':
@@ -28,7 +28,7 @@ func (s *scanner) canonical(dst []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return appendToken(dst, token)
+		return appendToken(dst, token, s.exact)
 	}
 	word, err := s.word()
 	return append(dst, word...), err
@@ -162,21 +162,6 @@ func appendQuoted[T string | []byte](dst []byte, text T) []byte {
 		}
 	}
 	return append(append(dst, text[start:]...), '"')
-}
-
-// appendToken writes a number's token.
-func appendToken(dst, token []byte) ([]byte, error) {
-	if !bytes.ContainsAny(token, ".eE") {
-		if string(token) == "-0" {
-			token = token[1:]
-		}
-		return append(dst, token...), nil
-	}
-	f, err := strconv.ParseFloat(string(token), 64)
-	if err != nil {
-		return nil, fmt.Errorf("the number %s is beyond a double", clip(string(token)))
-	}
-	return appendDouble(dst, f), nil
 }
 
 // appendDouble writes a finite double as ECMAScript's Number::toString does (RFC 8785, 3.2.2.3).

@@ -24,6 +24,8 @@ type scanner struct {
 	depth int
 	// marks refuses the escape \ufffd: what encoding/json writes for a byte that is not UTF-8.
 	marks bool
+	// exact refuses a double that is printed with more digits than its shortest form has: in Go's values it is another decimal.
+	exact bool
 	// cut counts the prefixes that were read as the boundary above them.
 	cut int
 	// known is a text that is likely to come, and need not be copied: the name in the subject.

@@ -44,17 +44,21 @@ const (
 
 // Key is what function remembers for args, in order. Prefer Name.Key or Func.Target, which the compiler checks.
 func Key(function string, args ...any) Target {
-	canonical, err := CanonicalKey(args...)
+	canonical, err := canonicalKey(args)
 	if err != nil {
 		return failed(err)
 	}
 	return FromCanonical(function, canonical)
 }
 
-// FromCanonical is the key target of a text that is canonical already, as CanonicalKey made it; it is not read again.
+// FromCanonical is the key target of a text that is canonical already, as CanonicalKey made it; it is not read again. One of more than
+// MaxKey bytes has an error.
 func FromCanonical(function, canonical string) Target {
 	if err := CheckFunction(function); err != nil {
 		return failed(err)
+	}
+	if len(canonical) > MaxKey {
+		return Target{err: tooLong("a key of "+function, len(canonical))}
 	}
 	return Target{class: classKey, name: function, key: canonical}
 }

@@ -24,7 +24,7 @@ func (s *scanner) usual() (t Target, ok bool) {
 	}
 	rest = rest[len(s.function)+len(between):]
 	n := plainArgs(rest)
-	if n == 0 {
+	if n == 0 || n > MaxKey {
 		return t, false
 	}
 	t = Target{class: classKey, name: s.function, key: rest[:n]}

@@ -30,7 +30,7 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 	rd := c.reading(frame)
 	asked := c.ask(ctx, &rd)
 	buf := buffer()
-	defer buffers.Put(buf)
+	defer release(buf)
 	var missing []K
 	var texts []string
 	var errs []error

@@ -150,7 +150,7 @@ func (c *core[K, V]) findHot(hash uint64, k K, text []byte) *hotEntry[K, V] {
 }
 
 // text is what identifies k on this node, in the bulk tier and among flights: the function's number and the canonical key. It stands in
-// buf, and is written once.
+// buf, and is written once. It has at most event.MaxKey bytes and the prefix: bigcache has 16 bits for the length of a key.
 func (c *core[K, V]) text(buf *[]byte, k K) (text []byte, err error) {
 	if len(*buf) > 0 {
 		return *buf, nil
@@ -160,6 +160,9 @@ func (c *core[K, V]) text(buf *[]byte, k K) (text []byte, err error) {
 		err = guard(func() (err error) { b, err = c.canon(b, k); return err })
 	} else {
 		b, err = c.canon(b, k)
+	}
+	if err == nil && len(b)-len(c.prefix) > event.MaxKey {
+		err = event.FromCanonical(c.name, string(b[len(c.prefix):])).Err()
 	}
 	if err != nil {
 		return nil, &Error{Op: "get", Name: c.name, Err: err}
@@ -171,7 +174,7 @@ func (c *core[K, V]) text(buf *[]byte, k K) (text []byte, err error) {
 // textOf is text as a string of its own.
 func (c *core[K, V]) textOf(k K) (string, error) {
 	buf := buffer()
-	defer buffers.Put(buf)
+	defer release(buf)
 	text, err := c.text(buf, k)
 	return string(text), err
 }

@@ -64,14 +64,27 @@ func (f *Func[K, V]) InvalidateAll(ctx context.Context) (event.Token, error) {
 }
 
 // Target is k for Node.Invalidate and outbox.Append, of this or several functions at once.
-func (f *Func[K, V]) Target(k K) event.Target { return f.c.target(f.c.name, k) }
+func (f *Func[K, V]) Target(k K) event.Target {
+	t := f.c.target(f.c.name, k)
+	if t.Err() != nil {
+		return clearer(t, event.Key(f.c.name, k))
+	}
+	return t
+}
 
-// target is k under one of the function's names.
+// clearer returns the error of the untyped constructor, which names the field, where it refuses the arguments as well.
+func clearer(t, untyped event.Target) event.Target {
+	if untyped.Err() != nil {
+		return untyped
+	}
+	return t
+}
+
+// target is k under one of the function's names. One that can't be a key has an error.
 func (c *core[K, V]) target(name string, k K) event.Target {
 	text, err := c.textOf(k)
 	if err != nil {
-		// The untyped constructor refuses the same arguments and carries the error.
-		return event.Key(name, k)
+		return event.Key(name, refused{err})
 	}
 	t := event.FromCanonical(name, c.canonical(text))
 	if c.hashed {
@@ -79,6 +92,11 @@ func (c *core[K, V]) target(name string, k K) event.Target {
 	}
 	return t
 }
+
+// refused is an argument that can't be one, so that the target carries the error.
+type refused struct{ err error }
+
+func (r refused) MarshalJSON() ([]byte, error) { return nil, r.err }
 
 func (c *core[K, V]) names() []string {
 	if c.former == "" {

@@ -68,7 +68,7 @@ func (f *Func2[A, B, V]) InvalidateAll(ctx context.Context) (event.Token, error)
 func (f *Func2[A, B, V]) Target(a A, b B) event.Target {
 	t := f.c.target(f.c.name, args2[A, B]{a, b})
 	if t.Err() != nil {
-		return event.Key(f.c.name, a, b)
+		return clearer(t, event.Key(f.c.name, a, b))
 	}
 	return t
 }

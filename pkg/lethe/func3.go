@@ -73,7 +73,7 @@ func (f *Func3[A, B, C, V]) InvalidateAll(ctx context.Context) (event.Token, err
 func (f *Func3[A, B, C, V]) Target(a A, b B, c C) event.Target {
 	t := f.c.target(f.c.name, args3[A, B, C]{a, b, c})
 	if t.Err() != nil {
-		return event.Key(f.c.name, a, b, c)
+		return clearer(t, event.Key(f.c.name, a, b, c))
 	}
 	return t
 }

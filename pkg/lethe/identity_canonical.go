@@ -1,6 +1,8 @@
 package lethe
 
 import (
+	"encoding/json"
+	"fmt"
 	"reflect"
 	"sort"
 	"strconv"
@@ -58,9 +60,28 @@ func plain(s string) bool {
 type keyWriter func(dst []byte, v reflect.Value) ([]byte, error)
 
 func writerOf(t reflect.Type) keyWriter {
-	if writesItself(t) {
+	switch {
+	case t == reflect.TypeFor[json.Number]():
+		return writeNumber
+	case writesItself(t):
 		return writeAny
+	case holdsNumber(t):
+		if t.Kind() == reflect.Struct {
+			if fields, ok := fieldsOf(t); ok {
+				return fields.write
+			}
+		}
+		return func(dst []byte, v reflect.Value) ([]byte, error) {
+			if err := checkNumbers(v); err != nil {
+				return nil, err
+			}
+			return writeAny(dst, v)
+		}
 	}
+	return plainWriterOf(t)
+}
+
+func plainWriterOf(t reflect.Type) keyWriter {
 	switch t.Kind() {
 	case reflect.String:
 		return func(dst []byte, v reflect.Value) ([]byte, error) { return event.AppendCanonicalString(dst, v.String()) }
@@ -82,6 +103,58 @@ func writerOf(t reflect.Type) keyWriter {
 // writeAny leaves it to package event, which takes everything.
 func writeAny(dst []byte, v reflect.Value) ([]byte, error) {
 	return event.AppendCanonical(dst, v.Interface())
+}
+
+// writeNumber appends a json.Number. 1.1 and 1.10 are two of them and one number, and so one key: only the first is taken.
+func writeNumber(dst []byte, v reflect.Value) ([]byte, error) {
+	from := len(dst)
+	dst, err := event.AppendCanonical(dst, json.Number(v.String()))
+	if err == nil && string(dst[from:]) != v.String() {
+		err = fmt.Errorf("the json.Number %q is the number %s as a key, and so are others that are written in other ways: write it so", v.String(), dst[from:])
+	}
+	return dst, err
+}
+
+// holdsNumber says whether a json.Number stands somewhere within values of t, where package event does not see how it is written.
+func holdsNumber(t reflect.Type) bool {
+	switch {
+	case t == reflect.TypeFor[json.Number]():
+		return true
+	case writesItself(t):
+		return false
+	case t.Kind() == reflect.Array:
+		return holdsNumber(t.Elem())
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if holdsNumber(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkNumbers refuses what writeNumber does, in a value that is written as a whole.
+func checkNumbers(v reflect.Value) error {
+	switch {
+	case v.Type() == reflect.TypeFor[json.Number]():
+		_, err := writeNumber(nil, v)
+		return err
+	case writesItself(v.Type()):
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			if err := checkNumbers(v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if err := checkNumbers(v.Field(i)); err != nil {
+				return fmt.Errorf("%s: %w", v.Type().Field(i).Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // keyFields are those of a struct, in the order of their names.

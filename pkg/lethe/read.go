@@ -90,7 +90,7 @@ func (c *core[K, V]) lookup(ctx context.Context, k K) (Result[V], error) {
 // read is every read but a hot hit outside of a load. hitOnly says that of a hit only the value is asked for.
 func (c *core[K, V]) read(ctx context.Context, frame *depend.Frame, k K, hitOnly bool) (answer[V], error) {
 	buf := buffer()
-	defer buffers.Put(buf)
+	defer release(buf)
 	if c.n.closed.Load() {
 		if _, err := c.text(buf, k); err != nil {
 			return answer[V]{}, c.refuse(err)
@@ -319,7 +319,7 @@ func (c *core[K, V]) peek(ctx context.Context, k K) (v V, ok bool) {
 		return v, false
 	}
 	buf := buffer()
-	defer buffers.Put(buf)
+	defer release(buf)
 	a, ok, err := c.cached(ctx, frame, &rd, k, buf, false)
 	if !ok {
 		c.note(frame, nil, 0) // what would have been there, and with which labels, is not known

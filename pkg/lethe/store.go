@@ -139,12 +139,22 @@ func buffer() *[]byte {
 	return b
 }
 
+// maxPooled bounds a buffer that is kept for the next user: a node that once had a value of 16 MiB does not keep as much.
+const maxPooled = 64 << 10
+
+// release gives a buffer back.
+func release(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		buffers.Put(b)
+	}
+}
+
 // store writes an entry to the tiers, unless one that began to load later is there or it is invalid already. It reports whether
 // the entry is somewhere.
 func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 	key, buf := buffer(), buffer()
-	defer buffers.Put(key)
-	defer buffers.Put(buf)
+	defer release(key)
+	defer release(buf)
 	*key = append(*key, text...)
 	bulk := !c.s.withoutBulk
 	if bulk {

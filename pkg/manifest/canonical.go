@@ -1,14 +1,18 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 
+	"github.com/lethe-cache/lethe/internal/document"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // canonical is JSON in the one form that stands for all that mean the same (see event.CanonicalKey): members in order,
-// numbers in their shortest spelling, integers with all their digits. A member that is given twice is refused.
+// numbers in their shortest spelling, integers with all their digits. A member that is given twice is refused, and so is a
+// number that would come back as another.
 func canonical(field string, data json.RawMessage) (json.RawMessage, error) {
 	text, err := event.AppendCanonical(nil, data)
 	if err != nil {
@@ -18,4 +22,56 @@ func canonical(field string, data json.RawMessage) (json.RawMessage, error) {
 		return nil, &Error{Field: field, Reason: "is no JSON that can be kept: " + err.Error()}
 	}
 	return text, nil
+}
+
+// canonicalSpec is canonical of a spec: the error names the field of a number that can't be kept.
+func canonicalSpec(data json.RawMessage) (json.RawMessage, error) {
+	text, err := canonical("spec", data)
+	if err != nil {
+		if at, reason := roundedNumber("spec", data); reason != "" {
+			return nil, &Error{Field: at, Reason: reason}
+		}
+	}
+	return text, err
+}
+
+// roundedNumber finds the first number that can't be kept, and says why. It gives up, with no reason, on what is no JSON.
+func roundedNumber(field string, data json.RawMessage) (at, reason string) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return roundedValue(d, field, 0)
+}
+
+// maxSearched bounds the nesting in which a number is looked for; what is deeper is refused for its depth.
+const maxSearched = 128
+
+func roundedValue(d *json.Decoder, field string, depth int) (at, reason string) {
+	tok, err := d.Token()
+	if err != nil || depth > maxSearched {
+		return "", ""
+	}
+	switch tok := tok.(type) {
+	case json.Number:
+		if err := event.CheckNumber(tok.String()); err != nil {
+			return field, strings.TrimPrefix(err.Error(), "event: ")
+		}
+	case json.Delim:
+		for i := 0; d.More(); i++ {
+			below := document.Item(field, i)
+			if tok == '{' {
+				name, err := d.Token()
+				text, ok := name.(string)
+				if err != nil || !ok {
+					return "", ""
+				}
+				below = document.Member(field, text)
+			}
+			if at, reason := roundedValue(d, below, depth+1); reason != "" {
+				return at, reason
+			}
+		}
+		_, _ = d.Token() // the closing one
+	default: // no number
+	}
+	return "", ""
 }

@@ -137,7 +137,7 @@ func opened(o Object) (any, error) {
 	if len(o.Spec) == 0 || string(o.Spec) == "null" {
 		return map[string]any{}, nil
 	}
-	text, err := canonical("spec", o.Spec)
+	text, err := canonicalSpec(o.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -142,6 +142,38 @@ func TestErrorsSayWhereInTheirTextTheyAre(t *testing.T) {
 	}
 }
 
+// A number that would come back as another is refused where it stands; the others keep their value, whole ones all their digits.
+func TestANumberThatWouldComeBackAsAnotherIsRefusedWhereItStands(t *testing.T) {
+	t.Parallel()
+	s := kindOf(t, botKind)
+	for number, want := range map[string]string{
+		"9007199254740993.25":       "9007199254740994",
+		"0.12345678901234567890123": "0.12345678901234568",
+		"1e-400":                    "0",
+		"1e400":                     "beyond a double",
+		"9007199254740993":          "",
+		"0.30000000000000004":       "",
+		"1.10":                      "",
+		"1.00000000000000006e-01":   "",
+	} {
+		docs, err := document.Read([]byte(bot + "  free:\n    first: 1\n    list:\n    - {x: 1}\n    - x: " + number + "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := readObject(docs[0].JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.prepare(o)
+		switch err = inDocument(&docs[0], err); {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", number, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), "line 15: Chatbot acme/helper: spec.free.list[1].x: ") || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v", number, err)
+		}
+	}
+}
+
 func TestErrorsAreWhatTheyWrap(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("the disk is full")
