@@ -36,6 +36,9 @@ func (f *Fleet) asked(msg *nats.Msg) {
 	if q.Few > 0 && rand.N(f.size()) >= q.Few { //nolint:gosec // a sample is no secret
 		return
 	}
+	if !f.limits.may(f.now()) {
+		return // its asker asks again in a second
+	}
 	applied := q.Token.IsZero() || f.cfg.Reached(q.Token)
 	f.tell(msg.Reply, q, applied)
 	if applied {
@@ -83,16 +86,9 @@ func (f *Fleet) wait(reply string, q question) {
 // tell is the first answer, with the roster unless the asker has the same or it is too large to be told unasked.
 func (f *Fleet) tell(reply string, q question, applied bool) {
 	self := f.self()
-	f.mu.Lock()
-	now := f.now()
-	f.roster.hear(self, now, 0)
-	all := f.roster.list(now)
-	a := answer{Member: self, Applied: applied, Seasoned: f.seasoned && !f.roster.full, Hash: hash(all)}
-	for _, d := range f.roster.gone {
-		a.Gone = append(a.Gone, Member{Node: d.node, Instance: d.instance})
-	}
-	f.mu.Unlock()
-	if a.Hash == q.Roster || len(all) > inlineMost && !q.Tell {
+	a, all := f.first(self, q)
+	a.Applied = applied
+	if len(all) == 0 {
 		f.reply(reply, a)
 		return
 	}
@@ -104,6 +100,22 @@ func (f *Fleet) tell(reply string, q question, applied bool) {
 		}
 		f.reply(reply, a)
 	}
+}
+
+// first is the first answer, and what of the roster goes with it.
+func (f *Fleet) first(self Member, q question) (a answer, all []Member) {
+	now := f.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.roster.hear(self, now)
+	a = answer{Member: self, Seasoned: f.seasoned && !f.roster.full, Hash: f.roster.hash()}
+	for _, d := range f.roster.gone {
+		a.Gone = append(a.Gone, Member{Node: d.node, Instance: d.instance})
+	}
+	if a.Hash != q.Roster && (len(f.roster.members) <= inlineMost || q.Tell && f.limits.whole.may(now)) {
+		all = f.roster.list(now)
+	}
+	return a, all
 }
 
 func (f *Fleet) reply(to string, a answer) {

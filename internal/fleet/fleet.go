@@ -37,9 +37,11 @@ type Config struct {
 	Longest func(context.Context) (time.Duration, error)
 	// Quiet says whether the stream had been silent for longer than the fleet's longest horizon when this node first saw it;
 	// known: it has seen it.
-	Quiet  func() (quiet, known bool)
-	Now    func() int64
-	Logger *slog.Logger
+	Quiet func() (quiet, known bool)
+	// Horizon is the fleet's longest as last seen, without I/O; 0 = not seen yet.
+	Horizon func() time.Duration
+	Now     func() int64
+	Logger  *slog.Logger
 }
 
 // Fleet is a node's place among the others. All methods are safe for concurrent use.
@@ -51,6 +53,9 @@ type Fleet struct {
 	subs   []*nats.Subscription
 	waits  chan struct{} // one for each question that is waited for
 	greets chan struct{} // a connection was greeted
+	limits limits        // of answers
+
+	doubled map[string]time.Duration // when a name that several bear was last logged; of run alone
 
 	mu       sync.Mutex // guards what follows
 	roster   roster
@@ -64,12 +69,14 @@ const waitsMost = 256
 
 // Open subscribes and begins to tell of the node; it needs no server to return.
 func Open(cfg Config) (*Fleet, error) {
-	f := &Fleet{cfg: cfg, waits: make(chan struct{}, waitsMost), greets: make(chan struct{}, 1)}
+	f := &Fleet{cfg: cfg, limits: newLimits(), doubled: make(map[string]time.Duration), waits: make(chan struct{}, waitsMost), greets: make(chan struct{}, 1)}
 	f.life, f.end = context.WithCancel(context.Background())
 	if cfg.AskOnly {
 		return f, nil
 	}
-	f.roster.hear(f.self(), f.now(), 0)
+	self := f.self()
+	f.roster.own = self.key()
+	f.roster.hear(self, f.now())
 	for subject, handle := range map[string]nats.MsgHandler{
 		event.CtlSubject(cfg.Fleet, "presence.*"): f.heard,
 		event.CtlSubject(cfg.Fleet, "barrier"):    f.asked,
@@ -130,7 +137,7 @@ func (f *Fleet) Announce() {
 	}
 	self := f.self()
 	f.mu.Lock()
-	f.roster.hear(self, f.now(), 0)
+	f.roster.hear(self, f.now())
 	f.mu.Unlock()
 	f.say(presence{Member: self})
 }
@@ -163,9 +170,7 @@ func (f *Fleet) run() {
 			season.Reset(rand.N(time.Duration(f.size()) * everyMember / 5)) //nolint:gosec // jitter is no secret
 		case <-beat.C:
 			f.Announce()
-			f.mu.Lock()
-			f.roster.lapse(f.now())
-			f.mu.Unlock()
+			f.look()
 			every := f.every()
 			beat.Reset(every - rand.N(every/5)) //nolint:gosec // jitter is no secret
 		case <-season.C:
@@ -201,7 +206,7 @@ func (f *Fleet) season() time.Duration {
 		if v.gone {
 			f.roster.bye(v.key(), now)
 		} else {
-			f.roster.hear(v.Member, now, time.Duration(v.SeenMs)*time.Millisecond)
+			f.roster.tell(v.Member, now, time.Duration(v.SeenMs)*time.Millisecond)
 		}
 	}
 	if p.trusted && len(p.untold) == 0 || known && quiet && !f.roster.full {
@@ -236,7 +241,7 @@ func (f *Fleet) heard(msg *nats.Msg) {
 		f.roster.bye(p.key(), f.now())
 		return
 	}
-	f.roster.hear(p.Member, f.now(), 0)
+	f.roster.hear(p.Member, f.now())
 }
 
 // Close says goodbye and returns when everything has ended. It is idempotent. The node serves nothing any more.

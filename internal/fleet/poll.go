@@ -12,7 +12,8 @@ import (
 type poll struct {
 	asked   time.Duration
 	voters  map[key]*voter
-	trusted bool // somebody's roster is
+	named   map[string]int // voters by name
+	trusted bool           // somebody's roster is
 
 	own    string          // hash of the asker's roster
 	told   map[string]bool // rosters that are known whole, by hash
@@ -36,9 +37,9 @@ type teller struct {
 
 // newPoll begins with what the asker knows; an asker without a roster knows nothing.
 func newPoll(asked time.Duration, sorted []Member, seasoned, full bool) *poll {
-	p := &poll{asked: asked, voters: make(map[key]*voter), told: make(map[string]bool), untold: make(map[string]teller), trusted: seasoned, full: full}
+	p := &poll{asked: asked, voters: make(map[key]*voter), named: make(map[string]int), told: make(map[string]bool), untold: make(map[string]teller), trusted: seasoned, full: full}
 	for _, m := range sorted {
-		p.add(m)
+		p.add(m, false)
 	}
 	if len(sorted) > 0 {
 		p.own = hash(sorted)
@@ -47,17 +48,23 @@ func newPoll(asked time.Duration, sorted []Member, seasoned, full bool) *poll {
 	return p
 }
 
-func (p *poll) add(m Member) *voter {
+// add notes a member that answers, or that somebody tells of; nil: it is none, or there are too many.
+func (p *poll) add(m Member, answers bool) *voter {
 	if !m.legal() {
 		return nil
 	}
+	m = m.clamped()
 	v := p.voters[m.key()]
 	if v == nil {
+		if p.named[m.Node] >= instancesMost && !answers {
+			return nil
+		}
 		if len(p.voters) >= rosterMost {
 			p.full = true
 			return nil
 		}
 		v = &voter{Member: m}
+		p.named[m.Node]++
 		p.voters[m.key()] = v
 	}
 	v.HorizonMs = max(v.HorizonMs, m.HorizonMs)
@@ -66,12 +73,12 @@ func (p *poll) add(m Member) *voter {
 
 // take counts one answer.
 func (p *poll) take(a answer) {
-	v := p.add(a.Member)
+	v := p.add(a.Member, true)
 	if v == nil {
 		return
 	}
 	horizon := v.HorizonMs
-	v.Member, v.answered = a.Member, true
+	v.Member, v.answered = a.Member.clamped(), true
 	v.HorizonMs, v.SeenMs = horizon, 0
 	v.applied = v.applied || a.Applied
 	p.trusted = p.trusted || a.Seasoned
@@ -79,7 +86,7 @@ func (p *poll) take(a answer) {
 		p.bye(m.key())
 	}
 	for _, m := range a.Roster {
-		p.add(m)
+		p.add(m, false)
 	}
 	p.count(a)
 }
@@ -87,6 +94,10 @@ func (p *poll) take(a answer) {
 // count keeps account of whose rosters are known.
 func (p *poll) count(a answer) {
 	if a.Hash == "" || p.told[a.Hash] {
+		return
+	}
+	if len(p.told)+len(p.untold) >= rosterMost || len(a.Hash) > textMost {
+		p.full = true // no fleet has as many rosters
 		return
 	}
 	size, _, _ := strings.Cut(a.Hash, "-")
@@ -118,11 +129,7 @@ func (p *poll) bye(k key) {
 // until is when v can't serve anything older any more. Nobody serves longer than the fleet's longest horizon: a node raises
 // that before it stores anything.
 func (p *poll) until(v *voter) time.Duration {
-	h := v.horizon()
-	if p.longest > 0 {
-		h = min(h, p.longest)
-	}
-	return p.asked + h
+	return p.asked + v.horizon(p.longest)
 }
 
 func (p *poll) settled(v *voter, now time.Duration) bool {

@@ -149,7 +149,7 @@ func TestARosterThatIsFullIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	var r roster
 	for i := range rosterMost + 1 {
-		r.hear(member(fmt.Sprintf("n%d", i)), 0, 0)
+		r.hear(member(fmt.Sprintf("n%d", i)), 0)
 	}
 	if !r.full || len(r.members) != rosterMost {
 		t.Fatalf("full %v with %d members", r.full, len(r.members))
@@ -168,23 +168,23 @@ func TestTheRosterForgetsWhoCanServeNothingAnyMore(t *testing.T) {
 	var r roster
 	m := member("a")
 	m.EveryMs = 2000
-	r.hear(m, 0, 0)
-	r.lapse(12 * time.Second)
+	r.hear(m, 0)
+	r.lapse(12*time.Second, 0)
 	if len(r.members) != 1 {
 		t.Fatal("forgotten while it may still serve: a beat and its horizon have not passed")
 	}
-	r.lapse(12*time.Second + 1)
+	r.lapse(12*time.Second+1, 0)
 	if len(r.members) != 0 {
 		t.Fatal("kept for ever")
 	}
-	r.hear(m, 0, 0)
+	r.hear(m, 0)
 	r.bye(m.key(), 1)
-	r.hear(m, 2, 0)
+	r.hear(m, 2)
 	if len(r.members) != 0 {
 		t.Error("a presence that was overtaken by its goodbye brought the node back")
 	}
 	for i := range goneMost + 10 {
-		r.bye(key{"x", fmt.Sprint(i)}, 3)
+		r.bye(key{fmt.Sprint(i), "x"}, 3)
 	}
 	if len(r.gone) != goneMost {
 		t.Errorf("%d goodbyes remembered", len(r.gone))
@@ -196,8 +196,8 @@ func TestAHorizonNeverShrinks(t *testing.T) {
 	var r roster
 	long, short := member("a"), member("a")
 	long.HorizonMs = 60_000
-	r.hear(long, 0, 0)
-	r.hear(short, 1, 0)
+	r.hear(long, 0)
+	r.hear(short, 1)
 	if got := r.list(1)[0].HorizonMs; got != 60_000 {
 		t.Errorf("what it stored before may be served for a minute, the roster says %d ms", got)
 	}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -10,11 +11,16 @@ import (
 
 // Bounds of what is said.
 const (
-	rosterMost  = 8192
-	chunkMost   = 1024
-	goneMost    = 256
-	maxQuestion = 64 << 10
-	maxAnswer   = 1 << 20
+	rosterMost    = 8192
+	instancesMost = 16 // of one name
+	chunkMost     = 1024
+	goneMost      = 256
+	maxQuestion   = 64 << 10
+	maxAnswer     = 1 << 20
+	textMost      = 64                        // of a name, and of what else a member says in words
+	intervalMost  = time.Minute               // until a member tells of itself again
+	agoMost       = 24 * time.Hour            // since it was heard of
+	horizonMost   = 10 * 365 * 24 * time.Hour // of ServeStale; how much of it counts, the stream's metadata says
 )
 
 // Member is a node as it tells of itself.
@@ -34,12 +40,24 @@ type Member struct {
 	HorizonMs  int64  `json:"horizonMs"` // how long it may serve what it has without renewing its lease
 	EveryMs    int64  `json:"everyMs"`   // until it tells of itself again, at the latest
 	SeenMs     int64  `json:"seenMs,omitempty"`
+	Duplicates int    `json:"duplicates,omitempty"` // other living nodes of its name, as far as it has heard
 }
 
 func (m Member) key() key { return key{m.Node, m.Instance} }
 
-func (m Member) horizon() time.Duration {
-	return time.Duration(max(m.HorizonMs, 0)) * time.Millisecond
+// horizon is as far as it counts: nobody serves longer than the fleet's longest, which a node raises before it stores
+// anything. 0 = that is not known.
+func (m Member) horizon(longest time.Duration) time.Duration {
+	h := time.Duration(m.HorizonMs) * time.Millisecond
+	if longest > 0 {
+		h = min(h, longest)
+	}
+	return h
+}
+
+// every is how long it may be silent.
+func (m Member) every() time.Duration {
+	return max(time.Duration(m.EveryMs)*time.Millisecond, everyLeast)
 }
 
 // key tells members apart. The name is the one of the subject a node may speak on, so nobody says goodbye for others.
@@ -84,9 +102,38 @@ func read[T any](data []byte, most int) (v T, err error) {
 	return v, nil
 }
 
-// legal refuses what no node says: it would stand in rosters until its horizon has passed.
-func (m Member) legal() bool {
-	const longest = 10 * 365 * 24 * time.Hour
-	return m.Node != "" && len(m.Node) <= 64 && m.Instance != "" && len(m.Instance) <= 64 &&
-		m.HorizonMs >= 0 && m.HorizonMs <= longest.Milliseconds() && m.EveryMs >= 0 && m.EveryMs <= time.Hour.Milliseconds()
+// legal refuses names that no node has. A name stands in rosters, log lines and tables.
+func (m Member) legal() bool { return word(m.Node) && word(m.Instance) }
+
+func word(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= textMost
+}
+
+// clamped is m with nothing in it that could hold others up, or fill their memory. The horizon is not cut to the fleet's here:
+// a node may tell of a longer one before the stream does. Where it counts, it counts up to the fleet's.
+func (m Member) clamped() Member {
+	m.HorizonMs = min(max(m.HorizonMs, 0), horizonMost.Milliseconds())
+	m.EveryMs = min(max(m.EveryMs, 0), intervalMost.Milliseconds())
+	m.SeenMs = min(max(m.SeenMs, 0), agoMost.Milliseconds())
+	m.LeaseAgeMs = max(m.LeaseAgeMs, 0)
+	m.Duplicates = min(max(m.Duplicates, 0), instancesMost)
+	m.Version, m.State, m.Epoch = clip(m.Version), clip(m.State), clip(m.Epoch)
+	return m
+}
+
+// clip returns a copy of the first textMost bytes of s where it has more, without what is no printable ASCII.
+func clip(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), textMost)])
 }

@@ -88,12 +88,18 @@ func waitedFor(r Report) string {
 
 func (n *Node) statuses(members []fleet.Member) []NodeStatus {
 	all := make([]NodeStatus, 0, len(members))
+	named := make(map[string]int) // those that answer now
+	for _, m := range members {
+		if m.State != "" && m.SeenMs == 0 {
+			named[m.Node]++
+		}
+	}
 	for _, m := range members {
 		all = append(all, NodeStatus{
 			Status: Status{
 				State: stateOf(m.State), Fleet: n.cfg.Fleet, Name: m.Node, Epoch: m.Epoch, Cursor: m.Cursor, Last: m.Last,
 				LeaseAge: time.Duration(m.LeaseAgeMs) * time.Millisecond, Entries: m.Entries, Bytes: m.Bytes,
-				Resets: m.Resets, GapsHealed: m.GapsHealed,
+				Resets: m.Resets, GapsHealed: m.GapsHealed, Duplicates: max(m.Duplicates, named[m.Node]-1, n.fleet.Duplicates(m.Node)),
 			},
 			Version: m.Version, Seen: time.Duration(m.SeenMs) * time.Millisecond,
 		})
@@ -136,6 +142,12 @@ func (n *Node) openFleet(conn *bus.Config) error {
 			}
 			return n.bus.Quiet()
 		},
+		Horizon: func() time.Duration {
+			if !n.opened.Load() {
+				return 0
+			}
+			return n.bus.Horizon()
+		},
 		Now: n.now, Logger: n.log,
 	})
 	return err
@@ -148,6 +160,7 @@ func (n *Node) self() fleet.Member {
 		s := n.Status()
 		m.State, m.Epoch, m.Cursor, m.Last = s.State.String(), s.Epoch, s.Cursor, s.Last
 		m.LeaseAgeMs, m.Entries, m.Bytes, m.Resets, m.GapsHealed = s.LeaseAge.Milliseconds(), s.Entries, s.Bytes, s.Resets, s.GapsHealed
+		m.Duplicates = s.Duplicates
 	}
 	return m
 }

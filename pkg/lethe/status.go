@@ -43,6 +43,7 @@ type Status struct {
 	LeaseAge           time.Duration // since what is served was known to be current
 	Entries, Bytes     int64         // of both tiers; encoded, of bulk
 	Resets, GapsHealed uint64
+	Duplicates         int // other living nodes of the same name, which has to be unique; 0 is as it should be
 }
 
 // Stream tells which stream the node is on: its fleet, and the epoch in the stream's metadata, empty while that is not known.
@@ -54,7 +55,7 @@ func (n *Node) Status() Status {
 	b := n.bus.Status()
 	s := Status{
 		Fleet: n.cfg.Fleet, Name: n.cfg.Name, Epoch: b.Epoch, Cursor: b.Cursor, Last: b.Last,
-		LeaseAge: b.LeaseAge, GapsHealed: b.GapsHealed,
+		LeaseAge: b.LeaseAge, GapsHealed: b.GapsHealed, Duplicates: n.fleet.Duplicates(n.cfg.Name),
 	}
 	for _, c := range b.Resets {
 		s.Resets += c

@@ -20,6 +20,7 @@ type Status struct {
 	Bytes      int64       `json:"bytes"`
 	Resets     uint64      `json:"resets"`
 	GapsHealed uint64      `json:"gapsHealed"`
+	Duplicates int         `json:"duplicates,omitempty"` // other living nodes of the same name
 	Version    string      `json:"version"`
 }
 
@@ -32,6 +33,6 @@ func statusOf(s lethe.Status, position event.Token, version string) Status {
 	return Status{
 		Node: s.Name, Fleet: s.Fleet, State: s.State.String(), Epoch: s.Epoch, Cursor: s.Cursor, Last: s.Last,
 		Position: position, LeaseAgeMs: s.LeaseAge.Milliseconds(), Entries: s.Entries, Bytes: s.Bytes,
-		Resets: s.Resets, GapsHealed: s.GapsHealed, Version: version,
+		Resets: s.Resets, GapsHealed: s.GapsHealed, Duplicates: s.Duplicates, Version: version,
 	}
 }
