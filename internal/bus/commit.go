@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -41,8 +42,25 @@ type sending struct {
 	err   error
 }
 
-// voice is who says it and why: receivers see it, so events of two are not mixed.
-type voice struct{ actorType, actorID, reason string }
+// voice is who says it, why, and as the consequence of what: receivers see it, so events of two are not mixed. An event that a
+// storm has widened has none of it: it says more than any of its callers, and no receiver may miss it.
+type voice struct{ actorType, actorID, reason, cause, receivers string }
+
+// extensions are the attributes of an event by v beside those of its trace.
+func (v voice) extensions(trace map[string]string) map[string]string {
+	if v.cause == "" && v.receivers == "" {
+		return trace
+	}
+	all := make(map[string]string, len(trace)+2)
+	maps.Copy(all, trace)
+	if v.cause != "" {
+		all[event.AttributeCausation] = v.cause
+	}
+	if v.receivers != "" {
+		all[event.AttributeReceivers] = v.receivers
+	}
+	return all
+}
 
 func (c *commits) init(cfg *Config) {
 	q := commit.Config[event.Target]{
@@ -68,6 +86,7 @@ func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Tok
 	var v voice
 	v.actorType, v.actorID = event.ActorFrom(ctx)
 	v.reason = event.ReasonFrom(ctx)
+	v.cause, v.receivers = event.CauseFrom(ctx)
 	joined, err := b.join(groups, v, traceOf(ctx))
 	if err != nil {
 		return event.Token{}, err
@@ -219,7 +238,7 @@ func (b *Bus) sendBatch(at *batch) (event.Token, error) {
 	}
 	e := event.Event{
 		ID: event.NewID(), Source: b.cfg.Source, Targets: at.Items, Reason: at.Voice.reason,
-		ActorType: at.Voice.actorType, ActorID: at.Voice.actorID, Extensions: at.Data.trace,
+		ActorType: at.Voice.actorType, ActorID: at.Voice.actorID, Extensions: at.Voice.extensions(at.Data.trace),
 	}
 	if at.Wide {
 		b.counts.widen("storm")

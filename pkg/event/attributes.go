@@ -27,7 +27,8 @@ func dataSchema(typ string) string {
 // attributes are those of a CloudEvent that decide how its data is read, beside the ones of Event.
 type attributes struct {
 	specversion, datacontenttype string
-	set                          int // how many were given
+	keyShape                     string // it ends up in the targets
+	set                          int    // how many were given
 }
 
 // assign puts one attribute where it belongs; name is in lower case.
@@ -48,6 +49,8 @@ func (a *attributes) assign(e *Event, name, value string) {
 		e.Subject = value
 	case "time":
 		e.Time, _ = time.Parse(time.RFC3339Nano, value)
+	case AttributeKeyShape:
+		a.keyShape = value
 	case "authtype":
 		e.ActorType = value
 	case "authid":
@@ -70,7 +73,7 @@ const maxExtensions = 16
 // contract are the extensions that CONTRACT names: those are never dropped.
 func contract(name string) bool {
 	switch name {
-	case "traceparent", "tracestate", "correlationid", "causationid":
+	case "traceparent", "tracestate", "correlationid", AttributeCausation, AttributeReceivers:
 		return true
 	}
 	return false
@@ -91,7 +94,7 @@ func legalExtension(name string) bool {
 // reserved are the names that are no extension's.
 func reserved(name string) bool {
 	switch name {
-	case "specversion", "datacontenttype", "dataschema", "id", "source", "type", "subject", "time", "data", "authtype", "authid":
+	case "specversion", "datacontenttype", "dataschema", "id", "source", "type", "subject", "time", "data", "authtype", "authid", AttributeKeyShape:
 		return true
 	}
 	return false

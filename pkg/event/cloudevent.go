@@ -26,11 +26,15 @@ func (e Event) CloudEvent() ce.Event {
 	if !e.Time.IsZero() {
 		c.Time = &types.Timestamp{Time: e.Time}
 	}
-	if n := len(e.Extensions); n > 0 || e.ActorType+e.ActorID != "" {
-		c.Extensions = make(map[string]any, n+2)
+	keyShape := e.keyShape()
+	if n := len(e.Extensions); n > 0 || e.ActorType+e.ActorID+keyShape != "" {
+		c.Extensions = make(map[string]any, n+3)
 	}
 	for name, value := range e.Extensions {
 		c.Extensions[name] = value
+	}
+	if keyShape != "" {
+		c.Extensions[AttributeKeyShape] = keyShape
 	}
 	if e.ActorType != "" {
 		c.Extensions["authtype"] = e.ActorType

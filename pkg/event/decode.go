@@ -121,7 +121,7 @@ func (r *Received) read(p place, header map[string][]string, data []byte) {
 	case !speaksJSON(a.datacontenttype):
 		r.widen(p, WidenedUnreadable, "datacontenttype %q is not JSON", clip(a.datacontenttype))
 	default:
-		r.readData(p, data)
+		r.readData(p, data, a.keyShape)
 		return
 	}
 	r.settle(p)
@@ -135,7 +135,7 @@ func (r *Received) settle(p place) {
 	}
 }
 
-func (r *Received) readData(p place, data []byte) {
+func (r *Received) readData(p place, data []byte, keyShape string) {
 	s := scanner{data: data, known: p.name}
 	if p.kind == placeFunction {
 		s.function = p.name
@@ -162,6 +162,7 @@ func (r *Received) readData(p place, data []byte) {
 		r.widen(p, WidenedTarget, "%d targets were not understood, %d were", b.unknown, len(b.targets))
 		return
 	}
+	tellShape(b.targets, keyShape)
 	r.take(p, b.targets)
 	if s.cut > 0 && len(r.Targets) > 0 {
 		r.Widened = WidenedPrefix

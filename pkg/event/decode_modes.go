@@ -72,6 +72,8 @@ func (a *attributes) again(e *Event, name, value string) bool {
 		had = a.specversion
 	case "datacontenttype":
 		had = a.datacontenttype
+	case AttributeKeyShape:
+		had = a.keyShape
 	case "type":
 		had = e.Type
 	case "id":

@@ -190,16 +190,20 @@ func (e Event) checkAttributes() error {
 			return invalid(a.name, "%q has to be UTF-8 without control characters, and not blank", clip(a.value))
 		}
 	}
-	if len(e.Extensions) > maxExtensions {
-		return invalid("extensions", "there are %d, at most %d are allowed", len(e.Extensions), maxExtensions)
-	}
+	others := 0
 	for name, value := range e.Extensions {
+		if !contract(name) {
+			others++
+		}
 		if !legalExtension(name) {
 			return invalid("extensions", "%q: use 1 to 20 lower-case letters and digits, and no name of an event's own attribute", clip(name))
 		}
 		if value == "" || !plainText(value) {
 			return invalid("extensions."+name, "%q has to be UTF-8 without control characters, and not empty", clip(value))
 		}
+	}
+	if others > maxExtensions {
+		return invalid("extensions", "there are %d, at most %d are allowed beside the contract's own", others, maxExtensions)
 	}
 	if y := e.Time.Year(); y < 1 || y > 9999 {
 		return invalid("time", "the year %d can't be written", y)
@@ -244,7 +248,7 @@ func plainPath(s string) bool {
 
 // header writes the attributes, and counts what they take: names, values and what NATS puts between them.
 func (e Event) header(schema string) (h map[string][]string, size int) {
-	const most = 10
+	const most = 11
 	h = make(map[string][]string, most+len(e.Extensions))
 	room := make([]string, 0, most+len(e.Extensions)) // of all values; each list is one long, and full
 	set := func(name, value string) {
@@ -270,5 +274,6 @@ func (e Event) header(schema string) (h map[string][]string, size int) {
 	for name, value := range e.Extensions {
 		set("ce-"+name, value)
 	}
+	set("ce-"+AttributeKeyShape, e.keyShape())
 	return h, size
 }

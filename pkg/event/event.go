@@ -35,7 +35,7 @@ type Event struct {
 	Manifest *Manifest
 	// ActorType and ActorID are who made the change (WithActor).
 	ActorType, ActorID string
-	// Extensions are the other attributes: traceparent, tracestate, correlationid, causationid and other makers' own.
+	// Extensions are the other attributes: traceparent, tracestate, correlationid, causationid, lethereceivers and other makers' own.
 	// Names are lower-case letters and digits, at most 20.
 	Extensions map[string]string
 	// Token is its position in the stream.

@@ -20,6 +20,12 @@ func FuzzDecode(f *testing.F) {
 		f.Add(subject, "Content-Type", "application/cloudevents+json", "", "", []byte(`{"specversion":"1.0","type":"dev.lethe.invalidated.v1","source":"/cli","id":"1","data":`+target+`}`))
 		f.Add(subject, "", "", "", "", []byte(`{"specversion":"1.0","type":"dev.lethe.tick.v1","data_base64":"e30="}`))
 	}
+	hashed := []byte(`{"targets":[{"function":"f","argsHash":"` + event.HashKey(`["a"]`) + `"},{"function":"f","args":["a"]}]}`)
+	for _, shape := range []string{"2829d5b4", "mixed", "?"} {
+		f.Add("fn.f", "ce-lethekeyshape", shape, "ce-specversion", "1.0", hashed)
+		f.Add("fn.f", "Content-Type", "application/cloudevents+json", "", "", []byte(`{"specversion":"1.0","type":"dev.lethe.invalidated.v1","source":"/cli","id":"1",`+
+			`"lethereceivers":"a,b%2C","lethekeyshape":"`+shape+`","data":`+string(hashed)+`}`))
+	}
 	for _, bad := range badTargets() {
 		f.Add("tag.user", "ce-type", event.TypeInvalidated, "ce-specversion", "1.0", []byte(`{"targets":[`+bad.wire+`]}`))
 	}
@@ -36,6 +42,12 @@ func FuzzDecode(f *testing.F) {
 		e := r.Event
 		if len(e.Targets) == 0 || e.Manifest != nil {
 			return
+		}
+		caused := event.Event{Source: "/x", Targets: e.Targets}
+		if next := event.Caused(event.WithCause(t.Context(), e, "r"), caused); !next.Spares("r") {
+			t.Fatalf("%+v would call its receiver again", next)
+		} else if _, err := event.Encode("shop", next); err != nil {
+			t.Fatalf("a receiver can't publish for %+v: %v", e, err)
 		}
 		e.Source, e.ID, e.Subject, e.Reason, e.ActorID, e.ActorType, e.Extensions = "/x", "", "", "", "", "", nil
 		m, err := event.Encode("shop", e)

@@ -16,6 +16,7 @@ type Target struct {
 	class  class
 	hashed bool
 	soft   bool
+	shape  shape // of a hashed key
 }
 
 // class is Scope in one byte, so that a Target stays small.
@@ -109,8 +110,21 @@ func (t Target) Soft() Target {
 // itself. Targets that are no keys stay as they are.
 func (t Target) Hashed() Target {
 	if t.class == classKey && !t.hashed {
+		t.shape = shapeOf(t.key)
 		t.key, t.hashed = HashKey(t.key), true
 	}
+	return t
+}
+
+// Renamed is t of another function: a key of the same arguments, or all of it. Of what is no function's, it is t itself.
+func (t Target) Renamed(function string) Target {
+	if t.class != classKey && t.class != classFunction {
+		return t
+	}
+	if err := CheckFunction(function); err != nil {
+		return failed(err)
+	}
+	t.name = function
 	return t
 }
 

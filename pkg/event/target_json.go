@@ -64,7 +64,8 @@ func quotedSize(s string) int {
 	return n
 }
 
-// MarshalJSON is the wire form. The error is Err's.
+// MarshalJSON is the wire form. The error is Err's. What a hashed key's arguments look like (SameShape) is not in it: the event says
+// that.
 func (t Target) MarshalJSON() ([]byte, error) {
 	if err := t.Err(); err != nil {
 		return nil, err

@@ -19,11 +19,7 @@ func (h *handler) Apply(d *bus.Delivery) {
 	n := (*Node)(h)
 	if !d.Echo {
 		shapes := n.forget(touch{id: d.ID, source: d.Source, typ: d.Type, at: d.Time, token: d.Token, reason: d.Reason}, d.Targets)
-		if shapes > 0 {
-			n.metrics.widenedShape.Add(uint64(shapes))
-			n.warn("shape:"+d.Source, "lethe: an event's arguments can't be the function's; the whole function was forgotten",
-				"source", d.Source, "id", d.ID, "subject", d.Subject)
-		}
+		n.widened(shapes, d.Source, d.ID, d.Subject)
 	}
 	n.metrics.count(d.Targets)
 	if !d.Time.IsZero() && d.Live {
@@ -32,6 +28,16 @@ func (h *handler) Apply(d *bus.Delivery) {
 	n.audit(d)
 	n.link(d)
 	n.receivers.arrived(d)
+}
+
+// widened counts targets whose arguments can't be their function's, so that it was forgotten as a whole.
+func (n *Node) widened(targets int, source, id, subject string) {
+	if targets == 0 {
+		return
+	}
+	n.metrics.widenedShape.Add(uint64(targets))
+	n.warn("shape:"+source, "lethe: an event's arguments can't be the function's; the whole function was forgotten",
+		"source", source, "id", id, "subject", subject)
 }
 
 // link leaves a span that points to the trace of the write.

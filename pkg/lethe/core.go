@@ -100,6 +100,7 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 		c.byText = c.byText || text
 		f.shape = append(f.shape, kindOf(t))
 	}
+	f.setForm(sig.types)
 	if c.codec == nil {
 		c.codec = msgpackFor(reflect.TypeFor[V]())
 	}

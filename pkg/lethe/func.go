@@ -98,30 +98,17 @@ type refused struct{ err error }
 
 func (r refused) MarshalJSON() ([]byte, error) { return nil, r.err }
 
-func (c *core[K, V]) names() []string {
-	if c.former == "" {
-		return []string{c.name}
-	}
-	return []string{c.name, c.former}
-}
-
 func (c *core[K, V]) invalidate(ctx context.Context, ks ...K) (event.Token, error) {
 	ts := make([]event.Target, 0, len(ks))
 	for _, k := range ks {
 		if _, err := c.textOf(k); err != nil {
 			return event.Token{}, err
 		}
-		for _, name := range c.names() {
-			ts = append(ts, c.target(name, k))
-		}
+		ts = append(ts, c.target(c.name, k))
 	}
 	return c.n.Invalidate(ctx, ts...)
 }
 
 func (c *core[K, V]) invalidateAll(ctx context.Context) (event.Token, error) {
-	var ts []event.Target
-	for _, name := range c.names() {
-		ts = append(ts, event.Function(name))
-	}
-	return c.n.Invalidate(ctx, ts...)
+	return c.n.Invalidate(ctx, event.Function(c.name))
 }

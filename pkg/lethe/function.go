@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lethe-cache/lethe/internal/depend"
+	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // function is what a node knows of a memoized function without its types.
@@ -18,7 +19,9 @@ type function struct {
 	name   string
 	former string
 	hashed bool
-	shape  []jsonKind // of its arguments
+	shape  []jsonKind   // of its arguments
+	form   string       // an example of its keys, see formOf
+	like   event.Target // a hashed key of this form; zero where it isn't known
 	ttl    time.Duration
 	label  depend.Label
 
@@ -95,6 +98,8 @@ type functions struct {
 	latest map[string]*function                 // by both names
 	byName atomic.Pointer[map[string]*function] // what latest was; nil when it has changed since
 	made   atomic.Uint64
+	// renamed says that one of them has a former name.
+	renamed atomic.Bool
 
 	loaders loaders
 }
@@ -137,6 +142,7 @@ func (fs *functions) register(f *function) (taken string, ok bool) {
 		return f.name, false
 	default:
 		names = append(names, f.former)
+		fs.renamed.Store(true)
 	}
 	for _, n := range names {
 		if fs.latest[n] != nil {

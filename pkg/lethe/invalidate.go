@@ -9,7 +9,8 @@ import (
 
 // Invalidate forgets here, then publishes. No targets: nothing, zero Token, nil. A bad target: its error, nothing published.
 // Error wrapping ErrNotPublished: forgotten here, elsewhere perhaps not; the Token is that of what was sent. Call it after the
-// commit: until then a load may read, and keep, the old value.
+// commit: until then a load may read, and keep, the old value. Of a function with a former name, both names are published. With the
+// ctx of a receiver the event says so, and that receiver is not called for it.
 func (n *Node) Invalidate(ctx context.Context, targets ...event.Target) (event.Token, error) {
 	for _, t := range targets {
 		if err := t.Err(); err != nil {
@@ -22,16 +23,20 @@ func (n *Node) Invalidate(ctx context.Context, targets ...event.Target) (event.T
 	if len(targets) == 0 {
 		return event.Token{}, nil
 	}
-	n.forget(touch{source: n.source, reason: event.ReasonFrom(ctx)}, targets)
-	return n.bus.Invalidate(ctx, targets)
+	if shapes := n.forget(touch{source: n.source, reason: event.ReasonFrom(ctx)}, targets); shapes > 0 {
+		n.widened(shapes, n.source, "", targets[0].Subject()) // the event comes back as an echo, which forgets and counts nothing
+	}
+	return n.bus.Invalidate(ctx, n.underAllNames(targets))
 }
 
-// Publish sends events under their own ids, as a relay does.
+// Publish sends events under their own ids, as a relay does. An event about a function with a former name (WithFormerName) is
+// followed by the same about its other name, under an id that is derived from the event's, so that a repetition is recognised.
+// With the ctx of a receiver, what an event lacks of actor, reason and cause is the receiver's event's.
 func (n *Node) Publish(ctx context.Context, events ...event.Event) (event.Token, error) {
 	if n.closed.Load() {
 		return event.Token{}, ErrClosed
 	}
-	return n.bus.Publish(ctx, events...)
+	return n.bus.Publish(ctx, n.published(ctx, events)...)
 }
 
 // Forget fences targets on this node only; for a Publisher's own use after a commit. Bad targets are passed over.

@@ -1,6 +1,7 @@
 package lethe
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/lethe-cache/lethe/internal/depend"
@@ -26,7 +27,18 @@ func (f *function) takes(key string) bool {
 			return true
 		}
 	}
+	if f.form != "" {
+		return sameForm(f.form, key)
+	}
 	return fits(f.shape, []byte(key))
+}
+
+// setForm notes what keys of these arguments look like.
+func (f *function) setForm(types []reflect.Type) {
+	form, whole := formOf(types)
+	if f.form = form; whole {
+		f.like = event.FromCanonical(f.name, form).Hashed()
+	}
 }
 
 // labeller tells the labels of targets, one after the other: mostly they are keys of one function.
@@ -69,6 +81,9 @@ func (b *labeller) label(t event.Target) (l depend.Label, ok, shape bool) {
 			return l, false, false
 		}
 		if hash := t.ArgsHash(); hash != "" && f.hashed {
+			if !t.SameShape(f.like) {
+				return f.label, true, true
+			}
 			return f.label.Key(hash), true, false
 		}
 		return f.label, true, false // also where this function's keys are not hashed: which one is meant can't be told

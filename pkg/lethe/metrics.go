@@ -178,7 +178,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descLeaseAge, s.LeaseAge.Seconds())
 	count(descIllegalTags, n.metrics.illegalTags.Load())
 	for _, r := range n.receivers.list() {
-		for i, result := range []string{"ok", "error", "panic"} {
+		for i, result := range runResults {
 			count(descRuns, r.runs[i].Load(), r.name, result)
 		}
 		gauge(descLag, float64(r.lag()), r.name)

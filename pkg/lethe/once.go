@@ -78,9 +78,8 @@ func (r *receiver) prepareOnce() error {
 	if r.tries == 0 {
 		r.tries, r.backoff = onceTries, onceBackoff
 	}
-	var err error
-	r.once.subjects, err = r.subjects()
-	return err
+	r.once.subjects = r.subjects()
+	return nil
 }
 
 // share adds a once-per-fleet receiver; rs.mu is held.
@@ -132,6 +131,8 @@ func (r *receiver) handle(h *bus.Handed) {
 	switch {
 	case h.Sys != "" || len(h.Targets) == 0 && h.Manifest == nil || !h.Ordered && !r.passes(&h.Event):
 		err = d.Skip(ctx, h)
+	case !h.Ordered && r.spared(&h.Event):
+		err = d.Done(ctx, h)
 	case h.Tries > uint64(3*r.tries+onceLeft):
 		err = r.bury(ctx, h, fmt.Errorf("handed to nodes %d times, and no call has ended", h.Tries-1))
 	default:
@@ -190,7 +191,7 @@ func (r *receiver) attempt(h *bus.Handed) error {
 func (r *receiver) try(e event.Event) error {
 	err := r.call(e)
 	if err == nil {
-		r.runs[0].Add(1)
+		r.runs[runOK].Add(1)
 	}
 	return err
 }

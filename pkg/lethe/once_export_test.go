@@ -16,5 +16,5 @@ func OnceSubjects(opts ...ReceiveOption) ([]string, error) {
 	for _, o := range opts {
 		o.applyReceive(r)
 	}
-	return r.subjects()
+	return r.subjects(), r.checkFilters()
 }

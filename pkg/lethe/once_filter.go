@@ -1,8 +1,6 @@
 package lethe
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -14,10 +12,7 @@ const subjectsMost = 64
 
 // subjects of the log, below the fleet's prefix, that may hold what passes the filters. It is never less than that, never the ticks,
 // and no two of them overlap. What is finer is left to passes.
-func (r *receiver) subjects() ([]string, error) {
-	if err := r.checkFilters(); err != nil {
-		return nil, err
-	}
+func (r *receiver) subjects() []string {
 	manifests := []string{"manifest.*.applied", "manifest.*.deleted"}
 	for i, t := range []string{event.TypeManifestApplied, event.TypeManifestDeleted} {
 		if !slices.Contains(r.types, t) {
@@ -38,7 +33,7 @@ func (r *receiver) subjects() ([]string, error) {
 		found = r.named()
 	}
 	slices.Sort(found)
-	return slices.Compact(found), nil
+	return slices.Compact(found)
 }
 
 // named are the subjects of the functions, families and kinds that the filters name.
@@ -61,7 +56,7 @@ func (r *receiver) named() []string {
 	}
 	for _, kind := range r.kinds {
 		kind = strings.ToLower(kind)
-		found = append(found, "manifest."+kind, "manifest."+kind+".>")
+		found = append(found, "tag."+kind, "manifest."+kind, "manifest."+kind+".>")
 	}
 	return found
 }
@@ -70,30 +65,6 @@ func (r *receiver) named() []string {
 func coversPattern(q, p string) bool {
 	prefix, wild := strings.CutSuffix(q, ">")
 	return wild && strings.HasPrefix(p, prefix)
-}
-
-// checkFilters refuses what can't be a subject; on every node it would just pass nothing.
-func (r *receiver) checkFilters() error {
-	var errs []error
-	for _, p := range r.functions {
-		name, wild := strings.CutSuffix(p, ".>")
-		if p == ">" || !wild && strings.HasSuffix(p, ">") {
-			errs = append(errs, fmt.Errorf("ForFunctions: %q: use a name like catalog.price, or all below one like catalog.>", p))
-		} else if err := event.CheckFunction(name); err != nil {
-			errs = append(errs, fmt.Errorf("ForFunctions: %w", err))
-		}
-	}
-	for _, family := range r.families {
-		if err := event.CheckPrefix(family + ":"); err != nil || strings.Contains(family, ":") {
-			errs = append(errs, fmt.Errorf("ForTags: %q is no family: use what stands before the colon of a tag", family))
-		}
-	}
-	for _, kind := range r.kinds {
-		if kind == "" || event.CheckKind(strings.ToUpper(kind[:1])+kind[1:]) != nil {
-			errs = append(errs, fmt.Errorf("ForKinds: %q is no kind: use a name like Chatbot", kind))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // words are the filters for people; the same words are the same filters.
@@ -109,7 +80,7 @@ func (r *receiver) words() string {
 	add("types", r.types)
 	add("functions", r.functions)
 	add("tags", r.families)
-	add("kinds", r.kinds)
+	add("kinds and their tags", r.kinds)
 	if parts == nil {
 		return "everything"
 	}

@@ -23,15 +23,14 @@ func TestAOncePerFleetReceiverAsksForTheSubjectsThatItsFiltersName(t *testing.T)
 		opts []lethe.ReceiveOption
 		want string
 	}{
-		"nothing said":     {nil, "all fn.> manifest.> tag.*"},
-		"functions":        {[]lethe.ReceiveOption{lethe.ForFunctions("catalog.price", "catalog.>", "a.b.>", "a.b.c.>", "x")}, "all fn.a.b.> fn.catalog.> fn.x"},
-		"a function twice": {[]lethe.ReceiveOption{lethe.ForFunctions("x", "x")}, "all fn.x"},
-		"tags":             {[]lethe.ReceiveOption{lethe.ForTags("user")}, "all manifest.user manifest.user.> tag.user"},
-		"kinds":            {[]lethe.ReceiveOption{lethe.ForKinds("Chatbot")}, "all manifest.chatbot manifest.chatbot.>"},
-		"both":             {[]lethe.ReceiveOption{lethe.ForKinds("User"), lethe.ForTags("user")}, "all manifest.user manifest.user.> tag.user"},
-		"applied":          {[]lethe.ReceiveOption{lethe.ForTypes(event.TypeManifestApplied)}, "manifest.*.applied"},
-		"of no action":     {[]lethe.ReceiveOption{lethe.ForTypes(event.TypeManifestInvalidated)}, "all fn.> manifest.> tag.*"},
-		"too many":         {[]lethe.ReceiveOption{lethe.ForFunctions(many...), lethe.ForTags(many...)}, "all fn.> manifest.> tag.*"},
+		"nothing said": {nil, "all fn.> manifest.> tag.*"},
+		"functions":    {[]lethe.ReceiveOption{lethe.ForFunctions("catalog.price", "catalog.>", "a.b.>", "a.b.c.>", "x")}, "all fn.a.b.> fn.catalog.> fn.x"},
+		"tags":         {[]lethe.ReceiveOption{lethe.ForTags("user")}, "all manifest.user manifest.user.> tag.user"},
+		"kinds":        {[]lethe.ReceiveOption{lethe.ForKinds("Chatbot")}, "all manifest.chatbot manifest.chatbot.> tag.chatbot"},
+		"both":         {[]lethe.ReceiveOption{lethe.ForKinds("User"), lethe.ForTags("user")}, "all manifest.user manifest.user.> tag.user"},
+		"applied":      {[]lethe.ReceiveOption{lethe.ForTypes(event.TypeManifestApplied)}, "manifest.*.applied"},
+		"of no action": {[]lethe.ReceiveOption{lethe.ForTypes(event.TypeManifestInvalidated)}, "all fn.> manifest.> tag.*"},
+		"too many":     {[]lethe.ReceiveOption{lethe.ForFunctions(many...), lethe.ForTags(many...)}, "all fn.> manifest.> tag.*"},
 	} {
 		got, err := lethe.OnceSubjects(tc.opts...)
 		if err != nil || strings.Join(got, " ") != tc.want {

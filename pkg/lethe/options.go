@@ -131,7 +131,9 @@ func WithPolicy(p Policy) Option {
 	})
 }
 
-// WithFormerName also obeys targets that use the function's old name, and this node's Invalidate names both, through a rolling rename.
+// WithFormerName carries a function through a rolling rename: this node also obeys targets that use the old name, and whatever it
+// publishes of one name it publishes of both (Func.Invalidate, Node.Invalidate, Node.Publish, the relay of an outbox), so replicas
+// that only know the old name forget as well. docs/rolling-deploys.md has the steps.
 func WithFormerName(name string) Option {
 	return optionFunc(func(s *settings) {
 		s.formerName = name

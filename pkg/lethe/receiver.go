@@ -20,25 +20,28 @@ type receiveOption func(*receiver)
 
 func (f receiveOption) applyReceive(r *receiver) { f(r) }
 
-// ForTypes passes events of these types only.
+// ForTypes passes events of these types only: event.TypeInvalidated and the TypeManifest… constants.
 func ForTypes(types ...string) ReceiveOption {
-	return receiveOption(func(r *receiver) { r.types = append(r.types, types...) })
+	return receiveOption(func(r *receiver) { r.filter("ForTypes", &r.types, types) })
 }
 
 // ForFunctions takes names and prefixes ending in ".>": "catalog.price", "catalog.>". An event passes that names one of them, or
 // everything. With ForTags or ForKinds beside it, an event passes that passes one of them.
 func ForFunctions(patterns ...string) ReceiveOption {
-	return receiveOption(func(r *receiver) { r.functions = append(r.functions, patterns...) })
+	return receiveOption(func(r *receiver) { r.filter("ForFunctions", &r.functions, patterns) })
 }
 
-// ForTags passes events that name a tag or a prefix of one of these families, or everything.
+// ForTags passes events that name a tag or a prefix of one of these families, or everything. A family is what stands before the
+// colon: "user", not "user:42"; which tag it is the event's Targets say.
 func ForTags(families ...string) ReceiveOption {
-	return receiveOption(func(r *receiver) { r.families = append(r.families, families...) })
+	return receiveOption(func(r *receiver) { r.filter("ForTags", &r.families, families) })
 }
 
-// ForKinds passes events about manifests of these kinds, or everything.
+// ForKinds passes events about manifests of these kinds, and events that name tags of the kinds' families, or everything. The latter
+// say that an object is stale because something it refers to has changed, or because it was invalidated by hand; they have no
+// Manifest. A kind is written as it is registered: "Chatbot".
 func ForKinds(kinds ...string) ReceiveOption {
-	return receiveOption(func(r *receiver) { r.kinds = append(r.kinds, kinds...) })
+	return receiveOption(func(r *receiver) { r.filter("ForKinds", &r.kinds, kinds) })
 }
 
 // WithQueue is how many events wait for the receiver before it counts as lagging; 1,024. OncePerFleet they wait in the stream.
@@ -61,13 +64,24 @@ func WithRetry(tries int, backoff time.Duration) ReceiveOption {
 	})
 }
 
+// Results of a call, and that there was none because the event is a consequence of this receiver's own.
+const (
+	runOK = iota
+	runError
+	runPanic
+	runSpared
+)
+
+//nolint:gochecknoglobals // a constant table
+var runResults = [...]string{"ok", "error", "panic", "spared"}
+
 const (
 	receiveTimeout = 30 * time.Second
 	maxBackoff     = 30 * time.Second
 )
 
 // Receive runs fn on this node after each applied event that passes the filters, from now on, in the order of the stream, in its
-// own bounded queue. A panic of fn is an error of that event; each call has 30 s. A duplicate name is an error. Events of TypeReset
+// own bounded queue. A filter that nothing could ever pass is an error. A panic of fn is an error of that event; each call has 30 s. A duplicate name is an error. Events of TypeReset
 // and TypeLagged pass every filter and name All(), so a receiver that only looks at Targets does the safe thing. An event that the
 // stream has twice under one id is received once. See OncePerFleet for a receiver that runs on one node of the fleet.
 func (n *Node) Receive(name string, fn func(context.Context, event.Event) error, opts ...ReceiveOption) error {
@@ -85,6 +99,9 @@ func (n *Node) Receive(name string, fn func(context.Context, event.Event) error,
 		if o != nil {
 			o.applyReceive(r)
 		}
+	}
+	if r.err == nil {
+		r.err = r.checkFilters()
 	}
 	if r.err == nil && r.shared {
 		r.err = r.prepareOnce()
@@ -105,8 +122,9 @@ type receiver struct {
 	capacity, tries                   int // tries: 0 = not said
 	backoff                           time.Duration
 	err                               error
+	wrong                             []error // of the filters
 	wake                              chan struct{}
-	runs                              [3]atomic.Uint64 // by result: ok, error, panic
+	runs                              [4]atomic.Uint64 // by result, as runResults has them
 	shared                            bool             // once per fleet
 	once                              once             // of that
 
@@ -186,7 +204,7 @@ func (r *receiver) run(e event.Event) {
 	for try := 1; ; try++ {
 		err := r.call(e)
 		if err == nil {
-			r.runs[0].Add(1)
+			r.runs[runOK].Add(1)
 			return
 		}
 		if try >= r.tries || r.n.stop.Err() != nil {
@@ -203,7 +221,7 @@ func (r *receiver) run(e event.Event) {
 }
 
 func (r *receiver) call(e event.Event) error {
-	ctx := &loadContext{values: r.n.stop, deadline: time.Now().Add(r.n.times.call)}
+	ctx := &loadContext{values: r.account(e), deadline: time.Now().Add(r.n.times.call)}
 	defer ctx.end()
 	panicked := true
 	err := guard(func() error {
@@ -213,11 +231,30 @@ func (r *receiver) call(e event.Event) error {
 	})
 	switch {
 	case panicked:
-		r.runs[2].Add(1)
+		r.runs[runPanic].Add(1)
 	case err != nil:
-		r.runs[1].Add(1)
+		r.runs[runError].Add(1)
 	}
 	return err
+}
+
+// account is a context in which what is published is a consequence of e.
+func (r *receiver) account(e event.Event) context.Context {
+	ctx := event.WithCause(r.n.stop, e, r.name)
+	if _, chain := event.CauseFrom(ctx); chain == "*" {
+		r.n.warn("chain:"+r.name, "lethe: receivers call each other in too long a chain: no receiver is called for what this call publishes",
+			"receiver", r.name, "event", e.ID, "chain", e.Receivers())
+	}
+	return ctx
+}
+
+// spared counts an event that this receiver is not called for, because it is a consequence of its own call.
+func (r *receiver) spared(e *event.Event) bool {
+	if !e.Spares(r.name) {
+		return false
+	}
+	r.runs[runSpared].Add(1)
+	return true
 }
 
 // passes reports whether e is for this receiver.
@@ -239,7 +276,8 @@ func (r *receiver) passes(e *event.Event) bool {
 		case event.ScopeAll:
 			return true
 		case event.ScopeTag, event.ScopePrefix:
-			if family, _, _ := strings.Cut(t.Name(), ":"); slices.Contains(r.families, family) {
+			family, _, _ := strings.Cut(t.Name(), ":")
+			if slices.Contains(r.families, family) || slices.ContainsFunc(r.kinds, func(k string) bool { return strings.EqualFold(k, family) }) {
 				return true
 			}
 		default:

@@ -129,7 +129,7 @@ func (rs *receivers) tell(e event.Event) {
 		rs.remember(id)
 	}
 	for _, r := range rs.all {
-		if !r.shared && r.passes(&e) {
+		if !r.shared && r.passes(&e) && !r.spared(&e) {
 			r.offer(e)
 		}
 	}

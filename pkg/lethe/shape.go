@@ -78,8 +78,8 @@ func fits(shape []jsonKind, args []byte) bool {
 	return n == len(shape)
 }
 
-// elementEnd is where the first element of a JSON list ends.
-func elementEnd(b []byte) int {
+// elementEnd is where the first element of a JSON list ends: at a comma, or where the list does.
+func elementEnd[T string | []byte](b T) int {
 	depth, quoted := 0, false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -94,6 +94,8 @@ func elementEnd(b []byte) int {
 			quoted = true
 		case c == '{' || c == '[':
 			depth++
+		case depth == 0 && (c == '}' || c == ']'):
+			return i
 		case c == '}' || c == ']':
 			depth--
 		case c == ',' && depth == 0:

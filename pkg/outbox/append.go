@@ -23,7 +23,8 @@ type Tx interface {
 }
 
 // Append writes the announcement of targets into tx. It is published after the commit, in order, at least once; never if tx
-// rolls back. Who makes the change (event.WithActor), why (event.WithReason) and the trace of ctx go with it.
+// rolls back. Who makes the change (event.WithActor), why (event.WithReason), the event it is a consequence of
+// (event.WithCause, which the ctx of a receiver has) and the trace of ctx go with it.
 //
 // Write what the targets are about before: the row's number is drawn now, and the order of numbers is the order of changes only
 // while the object's row is locked.
@@ -100,6 +101,7 @@ func write(ctx context.Context, events []event.Event, exec func(string, []any) e
 
 // complete fills what ctx knows and e does not say.
 func complete(ctx context.Context, e event.Event, now time.Time, trace propagation.MapCarrier) event.Event {
+	e = event.Caused(ctx, e)
 	if e.Time.IsZero() {
 		e.Time = now
 	}

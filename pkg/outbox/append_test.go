@@ -43,6 +43,7 @@ func TestAnEventCarriesWhoWhyWhenAndItsTrace(t *testing.T) {
 		r := start(t, db, p)
 		ctx := event.WithReason(event.WithActor(t.Context(), "user", "ada"), "a new price")
 		span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+		ctx = event.WithCause(ctx, event.Event{ID: "first"}, "cdn")
 		before := time.Now()
 		ticket := e.writeWith(t, trace.ContextWithSpanContext(ctx, span), db, true, event.Tag("user:1"))
 		mustWait(t, r, ticket)
@@ -54,6 +55,9 @@ func TestAnEventCarriesWhoWhyWhenAndItsTrace(t *testing.T) {
 		if one.ActorType != "user" || one.ActorID != "ada" || one.Reason != "a new price" || one.Source != "/lethe/shop/outbox" ||
 			one.Extensions["traceparent"] != "00-01000000000000000000000000000000-0200000000000000-01" || one.Widened+one.Rejected != "" {
 			t.Errorf("%+v", one)
+		}
+		if one.Extensions["causationid"] != "first" || !one.Spares("cdn") || one.Spares("other") {
+			t.Errorf("%+v does not tell its cause", one)
 		}
 		if id, err := uuid.Parse(one.ID); err != nil || id.Version() != 7 {
 			t.Errorf("id %q", one.ID)
