@@ -58,7 +58,7 @@ func (b *Bus) beside(d time.Duration, job func(context.Context)) {
 	if online == nil {
 		online = b.life
 	}
-	b.wg.Go(func() {
+	b.running.begin(func() {
 		ctx, cancel := context.WithTimeout(online, d)
 		defer cancel()
 		job(ctx)

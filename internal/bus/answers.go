@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -28,6 +29,7 @@ type answers struct {
 // question is one publish that waits to be answered.
 type question struct {
 	subject, reply string
+	conn           uint64        // the connection it was asked on; on another one nobody answers it
 	ended          chan struct{} // closed when answer and err stand
 	answer         *nats.Msg
 	err            error
@@ -43,7 +45,7 @@ func (q *question) end(answer *nats.Msg, err error) {
 
 // ask publishes m and returns what its answer ends.
 func (a *answers) ask(m *nats.Msg) (*question, error) {
-	q := &question{subject: m.Subject, ended: make(chan struct{})}
+	q := &question{subject: m.Subject, conn: connNumber(a.nc), ended: make(chan struct{})}
 	if err := a.add(q); err != nil {
 		return nil, err
 	}
@@ -81,6 +83,24 @@ func (a *answers) forget(q *question) {
 	delete(a.open, q.reply)
 	a.mu.Unlock()
 	a.refuse.remove(q)
+}
+
+// errBroken says that a question may have reached the server, and its answer can't come any more.
+var errBroken = errors.New("the connection broke before the answer came: what was asked for may have happened or not")
+
+// broken ends what was asked on connections before this one.
+func (a *answers) broken(conn uint64) {
+	a.mu.Lock()
+	var cut []*question
+	for _, q := range a.open {
+		if q.conn < conn {
+			cut = append(cut, q)
+		}
+	}
+	a.mu.Unlock()
+	for _, q := range cut {
+		q.end(nil, errBroken)
+	}
 }
 
 // hear is the client's callback.

@@ -21,9 +21,9 @@ type Bus struct {
 	stream string // name of it
 	nc     *nats.Conn
 
-	life context.Context //nolint:containedctx // the life of the Bus itself; ends with Close
-	end  context.CancelFunc
-	wg   sync.WaitGroup // every goroutine of this Bus
+	life    context.Context //nolint:containedctx // the life of the Bus itself; ends with Close
+	end     context.CancelFunc
+	running goroutines // every one of this Bus
 
 	board   board
 	why     reasons
@@ -56,6 +56,7 @@ type loop struct {
 	online   context.Context //nolint:containedctx // the life of the connection
 	offline  context.CancelFunc
 	conn     uint64 // number of the connection; 0 = none
+	gone     bool   // it has given up
 	passed   uint64 // what the Handler was told of last
 	since    int64  // when the last Reset was done
 	beaten   int64
@@ -96,7 +97,7 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 	}
 	b.why.set(areaConn, errConnecting(cfg.Conn))
 	status := cfg.Conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
-	b.wg.Go(func() { //nolint:contextcheck // the Bus outlives the context of Open
+	b.running.begin(func() { //nolint:contextcheck // the Bus outlives the context of Open
 		defer cfg.Conn.RemoveStatusListener(status)
 		b.run(status)
 	})
@@ -136,7 +137,7 @@ func (b *Bus) Close() error {
 	b.loop.closed = true // nothing begins behind the Wait
 	b.turn.Unlock()
 	b.pump()
-	b.wg.Wait()
+	b.running.close()
 	if b.feed != nil {
 		b.feed.Stop()
 	}
@@ -164,6 +165,9 @@ func (b *Bus) run(status <-chan nats.Status) {
 		case <-b.life.Done():
 			return
 		case <-status:
+			if !b.nc.IsConnected() { // without the turn: somebody who has it may wait for an answer
+				b.answers.broken(connNumber(b.nc))
+			}
 			b.take(timer, b.connection)
 		case report := <-b.reports:
 			b.take(timer, func() { report(b.cfg.Now()) })

@@ -168,16 +168,10 @@ func (b *Bus) wanted(at *batch) bool {
 
 // pump begins to send what may be sent now, each batch on a goroutine of its own: at most lanesMost of them.
 func (b *Bus) pump() {
-	c := &b.commits
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for {
-		at, due := c.queue.Next(b.moment())
-		if at == nil {
-			b.sleep(due)
-			return
+	for at := b.nextBatch(nil); at != nil; at = b.nextBatch(nil) {
+		if !b.running.begin(func() { b.drive(at) }) {
+			b.drive(at) // behind Close: its callers are answered at once
 		}
-		b.wg.Go(func() { b.drive(at) })
 	}
 }
 
@@ -187,18 +181,22 @@ func (b *Bus) drive(at *batch) {
 		s := at.Data
 		s.token, s.err = b.sendBatch(at)
 		close(s.done)
-		at = b.sent(at)
+		at = b.nextBatch(at)
 	}
 }
 
-// sent takes the next batch in the place of one that has ended.
-func (b *Bus) sent(last *batch) *batch {
+// nextBatch takes the batch to send now, in the place of one that has ended if there is one.
+func (b *Bus) nextBatch(ended *batch) *batch {
 	c := &b.commits
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queue.Sent(last)
+	if ended != nil {
+		c.queue.Sent(ended)
+	}
 	at, due := c.queue.Next(b.moment())
-	b.sleep(due)
+	if at == nil || ended != nil {
+		b.sleep(due)
+	}
 	return at
 }
 
@@ -217,7 +215,7 @@ func (b *Bus) sleep(due int64) {
 		return
 	}
 	c.timed = true
-	b.wg.Go(func() {
+	b.running.begin(func() {
 		select {
 		case <-time.After(min(time.Duration(due-b.cfg.Now()), pacedEvery)): // another may be due earlier by then
 		case <-b.life.Done():

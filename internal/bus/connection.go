@@ -8,10 +8,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// errGaveUp says that the connection never comes back.
+var errGaveUp = fmt.Errorf("%w for good: it was closed by its owner, or gave up (MaxReconnects); "+
+	"open one with nats.MaxReconnects(-1), and a new node on it", nats.ErrConnectionClosed)
+
 func errConnecting(nc *nats.Conn) error {
 	switch {
 	case nc.IsClosed():
-		return errors.New("the NATS connection is closed")
+		return errGaveUp
 	case nc.LastError() != nil:
 		return fmt.Errorf("not connected to NATS: %w", nc.LastError())
 	default:
@@ -25,15 +29,22 @@ func (b *Bus) connection() {
 	l := &b.loop
 	number := connNumber(b.nc) // first: whatever connects in between has a higher one
 	if !b.nc.IsConnected() {
+		b.answers.broken(number + 1)
 		if l.conn != 0 {
 			l.conn = 0
 			l.offline()
 			b.do(l.follower.Disconnected(b.cfg.Now()))
 		}
-		b.why.set(areaConn, errConnecting(b.nc))
+		why := errConnecting(b.nc)
+		b.why.set(areaConn, why)
+		if !l.gone && errors.Is(why, errGaveUp) {
+			l.gone = true
+			b.board.poke()
+		}
 		return
 	}
 	if number != l.conn {
+		b.answers.broken(number)
 		if l.conn != 0 {
 			l.offline()
 		}

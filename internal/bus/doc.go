@@ -28,7 +28,8 @@
 //     beyond it there are several; one target over max_payload is TooLarge
 //   - fleets named by a publisher without a stream: 16, asked for once in 10 s
 //   - events a second of Invalidate: Config.MaxEvents; beyond it they are put off for up to 1 s, then refused or widened
-//   - one publish: 5 s with all its attempts, 2 s an attempt, 1 s without a connection; then it has failed
+//   - one publish: 5 s with all its attempts, 2 s an attempt, 1 s without a connection; then it has failed. Where the stream's epoch
+//     has to be read for its token: 3 s more. A question ends with the connection it was asked on
 //   - echoes: 4,096 own events remembered; the oldest out, and then applied like anyone's
 //   - log lines about bad events: one a source and minute, 256 sources
 //

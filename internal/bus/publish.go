@@ -50,7 +50,7 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 			pause = jitter(try)
 		} else {
 			why, pause = errConnecting(b.nc), jitter(try)
-			if offline += pause; offline > offlineFor {
+			if offline += pause; offline > offlineFor || errors.Is(why, errGaveUp) {
 				return receipt{}, why
 			}
 		}
@@ -77,16 +77,40 @@ func (b *Bus) token(ctx context.Context, v cursor.View, t cursor.Ticket, a ack) 
 	b.acked(t, a) //nolint:contextcheck // what the loop begins lives as long as the connection, not as this call
 	epoch := v.Epoch
 	if epoch == "" || !a.Duplicate && a.Sequence <= t.Known() {
-		in, err := b.info(ctx, false, 0)
-		if err == nil && in.Last < a.Sequence {
-			err = errors.New("the stream ends before it")
-		}
-		if err != nil {
+		var err error
+		if epoch, err = b.epochOf(ctx, a.Sequence); err != nil {
 			return event.Token{}, &joined{"stored, but of which stream can't be told: " + err.Error(), []error{err}}
 		}
-		epoch = in.Epoch
 	}
 	return event.NewToken(b.cfg.Fleet, epoch, a.Sequence), nil
+}
+
+// epochFor bounds one question for the epoch of what was stored; all of them together take askFor at most.
+const epochFor = time.Second
+
+// epochOf asks for the epoch of the stream that has stored the sequence, until there is an answer. Other publishes wait behind this.
+func (b *Bus) epochOf(ctx context.Context, sequence uint64) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	for try := 0; ; try++ {
+		one, done := context.WithTimeout(ctx, epochFor)
+		in, err := b.info(one, false, 0)
+		done()
+		var no *Refusal
+		switch {
+		case err == nil && in.Last >= sequence:
+			return in.Epoch, nil
+		case err == nil:
+			err = errors.New("the stream ends before it")
+		case errors.As(err, &no):
+			return "", err
+		}
+		select {
+		case <-ctx.Done():
+			return "", err
+		case <-time.After(jitter(try)):
+		}
+	}
 }
 
 func (b *Bus) acked(t cursor.Ticket, a ack) {
@@ -139,7 +163,9 @@ func (b *Bus) Publish(ctx context.Context, events ...event.Event) (event.Token, 
 	)
 	for _, subject := range order {
 		free <- struct{}{}
-		wg.Go(func() {
+		wg.Add(1)
+		if !b.running.begin(func() {
+			defer wg.Done()
 			defer func() { <-free }()
 			for _, j := range jobs[subject] {
 				r, err := b.post(ctx, j.e, j.m, p)
@@ -148,7 +174,11 @@ func (b *Bus) Publish(ctx context.Context, events ...event.Event) (event.Token, 
 					return // what follows on this subject may not overtake it
 				}
 			}
-		})
+		}) {
+			wg.Done()
+			sum.add(receipt{}, ErrClosed)
+			break
+		}
 	}
 	wg.Wait()
 	token, again, err := sum.result()
@@ -170,7 +200,7 @@ func (b *Bus) during(ctx context.Context) (context.Context, context.CancelFunc) 
 
 // noise stores a tick under an id of its own.
 func (b *Bus) noise() {
-	b.wg.Go(func() {
+	b.running.begin(func() {
 		ctx, cancel := context.WithTimeout(b.life, publishFor)
 		defer cancel()
 		id := event.NewID()

@@ -6,7 +6,8 @@ import (
 )
 
 // Ready returns nil once the bus has caught up and holds its lease; a PublishOnly one: once it is connected and knows the
-// stream. When ctx ends first it is ErrNotReady with what is missing, after Close ErrClosed.
+// stream. When ctx ends first it is ErrNotReady with what is missing, after Close ErrClosed. A connection that is closed, or has
+// given up, never comes back: that is ErrNotReady at once, and wraps nats.ErrConnectionClosed.
 func (b *Bus) Ready(ctx context.Context) error {
 	for {
 		v, changed := b.board.watch()
@@ -15,6 +16,9 @@ func (b *Bus) Ready(ctx context.Context) error {
 		}
 		if b.ready(v.End, v.Epoch) {
 			return nil
+		}
+		if b.nc.IsClosed() {
+			return notReady(errGaveUp)
 		}
 		select {
 		case <-changed:

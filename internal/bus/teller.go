@@ -17,7 +17,7 @@ const learnEvery = 5 * time.Second
 // learn asks for the stream on a new connection until there is an answer, and then again and again.
 func (b *Bus) learn() {
 	online := b.loop.online
-	b.wg.Go(func() {
+	b.running.begin(func() {
 		for {
 			in, err := b.learnOnce(online)
 			b.why.set(areaStream, err)

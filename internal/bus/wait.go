@@ -36,7 +36,8 @@ func (b *Bus) Reached(t event.Token) bool {
 
 // Wait returns when t is applied. A token of another epoch is past once a lease shows the present one as of a moment after
 // the call: having left an epoch proves nothing, its publisher may not have known. A token beyond the stream's end is
-// event.ErrInvalid once such a lease shows the end; so is one of another fleet. PublishOnly: ErrNotReady.
+// event.ErrInvalid once such a lease shows the end; so is one of another fleet. PublishOnly, or a connection that has given up:
+// ErrNotReady.
 func (b *Bus) Wait(ctx context.Context, t event.Token) error {
 	if t.IsZero() {
 		return nil
@@ -54,6 +55,9 @@ func (b *Bus) Wait(ctx context.Context, t event.Token) error {
 		v, changed := b.board.watch()
 		if done, err := judgeToken(v, t, asked); done {
 			return err
+		}
+		if b.nc.IsClosed() {
+			return fmt.Errorf("wait for %s: at %s: %w", t, b.Position(), notReady(errGaveUp))
 		}
 		select {
 		case <-changed:
