@@ -79,7 +79,7 @@ func joinStore(t *testing.T, srv *embedded.Server, name, database string, opts .
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop, err := ctl.Serve(conn, node, a.endpoints()...)
+	stop, err := ctl.ServeWith(conn, node, a.outbox, a.endpoints()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,9 @@ func (a *api) nodes(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string][]ctl.Member{"nodes": ctl.Members(nodes)})
+	members := ctl.Members(nodes)
+	ctl.WithOutboxes(ctx, a.conn.Conn, a.node.Status().Fleet, members)
+	writeJSON(w, http.StatusOK, map[string][]ctl.Member{"nodes": members})
 }
 
 // unfinished is the answer to a barrier that ended too soon: an error that says as much as the answer would have.

@@ -351,11 +351,41 @@ func TestACommittedChangeIsAcceptedWhileTheBusIsAway(t *testing.T) {
 	if !strings.Contains(fmt.Sprint(late["error"]), "committed") {
 		t.Errorf("%v", late)
 	}
+	status := func() any { _, got, _ := s.ask("GET", "/v1/status", ""); return got["outbox"] }
+	s.outbox("it waits, and why is said", status, func(o map[string]any) bool {
+		age, _ := o["oldestMs"].(float64)
+		worker, _ := o["worker"].(string)
+		return o["depth"] == 1.0 && age > 0 && o["error"] != nil && o["working"] == true && strings.HasPrefix(worker, "one.")
+	})
 	away.mend()
 	done, h := s.must(200, "GET", "/v1/tickets/"+ticket+"?timeout=60s", "")
 	if token, _ := done["token"].(string); token == "" || h.Get("Lethe-Token") != token {
 		t.Errorf("%v", done)
 	}
+	empty := func(o map[string]any) bool { return o["depth"] == 0.0 && o["error"] == nil }
+	s.outbox("nothing waits", status, empty)
+	s.outbox("nothing waits, of the fleet's nodes", func() any {
+		_, got, _ := s.ask("GET", "/v1/nodes", "")
+		nodes, _ := got["nodes"].([]any)
+		if len(nodes) != 1 {
+			return nil
+		}
+		node, _ := nodes[0].(map[string]any)
+		return node["outbox"]
+	}, empty)
+}
+
+// outbox waits until what is shown of one is right.
+func (s *site) outbox(what string, shown func() any, right func(map[string]any) bool) {
+	s.t.Helper()
+	var last any
+	for end := time.Now().Add(cmdtest.Patience); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
+		last = shown()
+		if o, ok := last.(map[string]any); ok && right(o) {
+			return
+		}
+	}
+	s.t.Errorf("never: %s; at last %v", what, last)
 }
 
 func TestTheLoggerOfANodeNamesNoPassword(t *testing.T) {

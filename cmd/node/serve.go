@@ -69,7 +69,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	stop, err := ctl.Serve(conn.Conn, node, a.endpoints()...)
+	stop, err := ctl.ServeWith(conn.Conn, node, a.outbox, a.endpoints()...)
 	if err != nil {
 		return err
 	}

@@ -26,12 +26,21 @@ type manifestStatus struct {
 func (a *api) status(w http.ResponseWriter, r *http.Request) {
 	s := nodeStatus{Status: ctl.StatusOf(a.node)}
 	if a.manifests != nil {
+		s.Outbox = a.outbox()
 		s.Manifests = &manifestStatus{Ready: true}
 		if err := a.manifests.Refused(r.Context()); err != nil {
 			s.Manifests = &manifestStatus{Reason: err.Error()}
 		}
 	}
 	writeJSON(w, http.StatusOK, s)
+}
+
+// outbox is what waits to be announced, nil without a database.
+func (a *api) outbox() *ctl.Outbox {
+	if a.manifests == nil {
+		return nil
+	}
+	return a.manifests.Outbox()
 }
 
 func livez(w http.ResponseWriter, _ *http.Request) {

@@ -23,14 +23,15 @@ func newNodes(o *options) *cobra.Command {
 		Short: "List the nodes of the fleet, with those that others know of and that do not answer",
 		Long: "List the nodes of the fleet, with those that others know of and that do not answer: their state is silent.\n\n" +
 			"BEHIND is how many events others know of that a node has not applied, LEASE AGE how long ago what it serves was known to\n" +
-			"be current, SEEN when it last gave a sign of life.",
+			"be current, OUTBOX how many changes wait to be announced in its database and for how long (\"-\": it has none, or does not tell),\n" +
+			"SEEN when it last gave a sign of life.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.nodes(cmd) },
 	}
 }
 
 func (o *options) nodes(cmd *cobra.Command) error {
-	return o.asking(cmd, func(ctx context.Context, _ *nats.Conn, asker *lethe.Node) error {
+	return o.asking(cmd, func(ctx context.Context, conn *nats.Conn, asker *lethe.Node) error {
 		nodes, err := asker.Nodes(ctx)
 		if err != nil {
 			var refused *cli.Error
@@ -40,13 +41,14 @@ func (o *options) nodes(cmd *cobra.Command) error {
 			return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node of fleet %s has answered: does one run, on these servers and in this account?", o.fleet))
 		}
 		members := ctl.Members(nodes)
-		rows := []string{"NODE\tSTATE\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tVERSION\tSEEN"}
+		ctl.WithOutboxes(ctx, conn, o.fleet, members)
+		rows := []string{"NODE\tSTATE\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tOUTBOX\tVERSION\tSEEN"}
 		names := make([]string, 0, len(members))
 		for _, m := range members {
 			names = append(names, m.Node)
 			rows = append(rows, strings.Join([]string{
 				plain(m.Node), m.State, known(m, m.Cursor), known(m, m.Behind), known(m, brief(m.LeaseAgeMs)), known(m, m.Entries),
-				known(m, m.Resets), plain(cmp.Or(m.Version, "-")), seen(m),
+				known(m, m.Resets), m.Outbox.String(), plain(cmp.Or(m.Version, "-")), seen(m),
 			}, "\t"))
 		}
 		return o.output.print(cmd.OutOrStdout(), map[string][]ctl.Member{"nodes": members}, rows, names...)

@@ -112,14 +112,15 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 		return fmt.Sprintf("%s costs %d", sku, s.loads.Add(1)), nil
 	}, lethe.WithStale(time.Minute))
 	var answers []ctl.Endpoint
+	outbox := func() *ctl.Outbox { return nil }
 	if len(args) > 2 {
 		store, err := manifest.Open(ctx, args[2], s.node)
 		ts.Check(err)
 		ts.Defer(func() { _ = store.Close() })
 		s.desk = desk.New(s.node, store, time.Hour)
-		answers = s.desk.Endpoints()
+		answers, outbox = s.desk.Endpoints(), s.desk.Outbox
 	}
-	stop, err := ctl.Serve(conn, s.node, answers...)
+	stop, err := ctl.ServeWith(conn, s.node, outbox, answers...)
 	ts.Check(err)
 	ts.Defer(func() { _ = stop() })
 	ts.Check(s.node.Ready(ctx))

@@ -50,6 +50,9 @@ type Status struct {
 // A relay keeps it beside its table, so that a database is not announced on two buses.
 func (n *Node) Stream() (fleet, epoch string) { return n.cfg.Fleet, n.bus.Epoch() }
 
+// Name is Config.Name, or the one that was made up for it.
+func (n *Node) Name() string { return n.cfg.Name }
+
 // Status is a snapshot; it costs no I/O.
 func (n *Node) Status() Status {
 	b := n.bus.Status()

@@ -138,7 +138,8 @@ func (s *Store) why(ctx context.Context, err error) error {
 	return fmt.Errorf("manifest: %w (%w)", cause, err)
 }
 
-// Wait returns a Token that covers the change a ticket stands for, once it has been announced; see [outbox.Relay.Wait].
+// Wait returns a Token that covers the change a ticket stands for, once it has been announced. The publisher forgets what the
+// change makes stale before that, here and at once; see [outbox.Relay.Wait].
 func (s *Store) Wait(ctx context.Context, t outbox.Ticket) (event.Token, error) {
 	ctx, end, err := s.enter(ctx)
 	if err != nil {
@@ -164,6 +165,21 @@ func (s *Store) Ready(ctx context.Context) error {
 		return fmt.Errorf("manifest: %w", err)
 	}
 	return nil
+}
+
+// Outbox says how many changes wait to be announced, for how long, who announces them and why they wait; see
+// [outbox.Relay.Status].
+func (s *Store) Outbox(ctx context.Context) (outbox.Status, error) {
+	ctx, end, err := s.enter(ctx)
+	if err != nil {
+		return outbox.Status{}, err
+	}
+	defer end()
+	status, err := s.relay.Status(ctx)
+	if err != nil {
+		return status, fmt.Errorf("manifest: %w", err)
+	}
+	return status, nil
 }
 
 // Collector exports the outbox's metrics: how many changes wait to be announced, and for how long.

@@ -110,6 +110,7 @@ func (w *writing) forget() {
 			all = append(all, w.events[i].Targets...)
 		}
 		f.Forget(all...)
+		w.relay.Forgot(w.ticket)
 	}
 	w.relay.Wake()
 }

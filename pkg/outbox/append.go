@@ -87,7 +87,7 @@ func write(ctx context.Context, events []event.Event, exec func(string, []any) e
 	propagation.TraceContext{}.Inject(ctx, trace)
 	args := make([]any, 0, 4*len(events))
 	for i, e := range events {
-		r, err := newRow(complete(ctx, e, now, trace), ticket)
+		r, err := newRow(complete(ctx, e, now, trace), ticket, i)
 		if err != nil {
 			return "", within(i, len(events), err)
 		}

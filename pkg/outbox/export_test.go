@@ -8,7 +8,7 @@ import (
 
 // Times are those of a relay, Hooks its steps; zero keeps the default.
 type (
-	Times struct{ Look, Beat, Fresh, Silent, Lapse, Parked, Backoff, Grace time.Duration }
+	Times struct{ Look, Beat, Fresh, Silent, Lapse, Parked, Backoff, Grace, Answer, Listen time.Duration }
 	Hooks struct{ Beat, Published, Settled func() }
 )
 
@@ -27,6 +27,8 @@ func StartRelayWith(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfi
 		{&own.parked, t.Parked},
 		{&own.backoff, t.Backoff},
 		{&own.grace, t.Grace},
+		{&own.answer, t.Answer},
+		{&own.listen, t.Listen},
 	} {
 		if c.want != 0 {
 			*c.to = c.want
@@ -34,3 +36,6 @@ func StartRelayWith(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfi
 	}
 	return startRelay(ctx, db, p, cfg, own, hooks{beat: h.Beat, published: h.Published, settled: h.Settled})
 }
+
+// IDsOf are the ids of a ticket's rows.
+func IDsOf(t Ticket) []string { return t.ids() }

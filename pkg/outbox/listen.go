@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -52,7 +53,9 @@ func (r *Relay) listens() {
 
 // listen holds a connection and wakes the relay for each notification, until the connection or ctx ends.
 func (r *Relay) listen(ctx context.Context) error {
-	conn, err := r.db.Conn(ctx)
+	soon, cancel := context.WithTimeout(ctx, r.times.answer)
+	conn, err := r.db.Conn(soon)
+	cancel()
 	if err != nil {
 		return err
 	}
@@ -65,12 +68,12 @@ func (r *Relay) listen(ctx context.Context) error {
 			return nil
 		}
 		own := std.Conn()
-		if _, why = own.Exec(ctx, "LISTEN lethe_outbox"); why == nil {
+		if why = r.subscribe(ctx, own); why == nil {
 			why = r.spare(ctx)
 		}
 		for why == nil {
 			r.Wake() // at once: nothing was heard before
-			_, why = own.WaitForNotification(ctx)
+			why = r.notified(ctx, own)
 		}
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.times.grace)
 		defer cancel()
@@ -78,6 +81,26 @@ func (r *Relay) listen(ctx context.Context) error {
 		return driver.ErrBadConn // and must not keep it
 	})
 	return why
+}
+
+// subscribe says to the database what is listened for. It may be said again.
+func (r *Relay) subscribe(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, r.times.answer)
+	defer cancel()
+	_, err := conn.Exec(ctx, "LISTEN lethe_outbox")
+	return err
+}
+
+// notified waits for a notification. A connection on which nothing comes is asked now and then: one whose other end has gone
+// without a word is silent for ever.
+func (r *Relay) notified(ctx context.Context, conn *pgx.Conn) error {
+	soon, cancel := context.WithTimeout(ctx, r.times.listen)
+	_, err := conn.WaitForNotification(soon)
+	cancel()
+	if err != nil && ctx.Err() == nil && soon.Err() != nil && !conn.IsClosed() {
+		return r.subscribe(ctx, conn)
+	}
+	return err
 }
 
 // spare makes sure that listening leaves connections for the work: a pool of pgx behind db tells nobody how many it has.

@@ -55,6 +55,28 @@ func TestALostListeningConnectionIsMadeAnew(t *testing.T) {
 	}
 }
 
+func TestAListeningConnectionOnWhichNothingComesIsAskedAndKept(t *testing.T) {
+	t.Parallel()
+	for _, e := range engines()[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			dsn, db := e.fresh(t)
+			p := settle(t, connect(t, serve(t)))
+			r := start(t, e.open(t, dsn), p, deafToPolls, func(s *setting) { s.times.Listen = 20 * time.Millisecond })
+			eventually(t, "it works and listens", func() bool { return works(t, r) && count(t, db, listeners) == 1 })
+			const asked = "SELECT coalesce(max((extract(epoch FROM query_start) * 1000)::BIGINT), 0) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+			const pid = "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+			own, before := count(t, db, pid), count(t, db, asked)
+			eventually(t, "it is asked", func() bool { return count(t, db, asked) > before+100 })
+			e.write(t, db, true, event.Tag("user:1"))
+			eventually(t, "it is announced", func() bool { return len(said(t, p.nc)) == 1 })
+			if now := count(t, db, pid); now != own {
+				t.Errorf("process %d of the database became %d", own, now)
+			}
+		})
+	}
+}
+
 func TestAPoolWithNoConnectionToSpareIsPolled(t *testing.T) {
 	t.Parallel()
 	e := engines()[2]

@@ -53,7 +53,9 @@ func (r *Relay) parkedRows() ([]*queued, error) {
 	if p.age > 0 {
 		query += " AND created > " + r.dialect.clock() + " - " + strconv.FormatInt(p.age.Milliseconds(), 10)
 	}
-	rows, err := r.read(query+" ORDER BY number LIMIT "+strconv.Itoa(r.work.batch), p.after)
+	ctx, cancel := r.answering()
+	defer cancel()
+	rows, err := r.read(ctx, query+" ORDER BY number LIMIT "+strconv.Itoa(r.work.batch), p.after)
 	for _, q := range rows {
 		q.again = true
 	}

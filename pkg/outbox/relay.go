@@ -79,13 +79,14 @@ type times struct {
 	grace   time.Duration // how long Close waits for what is under way
 	answer  time.Duration // how long the database may take for a question
 	late    time.Duration // how old a row becomes before that is logged
+	listen  time.Duration // after how long without a notification the connection is asked
 }
 
 func defaults() times {
 	return times{
 		look: 50 * time.Millisecond, beat: time.Second, fresh: 3 * time.Second, silent: 5 * time.Second, lapse: time.Minute,
 		parked: 5 * time.Minute, backoff: 50 * time.Millisecond, grace: 2 * time.Second,
-		answer: 10 * time.Second, late: 30 * time.Second,
+		answer: 10 * time.Second, late: 30 * time.Second, listen: 30 * time.Second,
 	}
 }
 

@@ -27,9 +27,10 @@ func sourceOf(fleet string) string {
 	return "/lethe/" + fleet + "/outbox"
 }
 
-// newRow writes e as a row, and reads it back: a row that commits can be published. The error wraps event.ErrInvalid.
-func newRow(e event.Event, ticket Ticket) (row, error) {
-	e.ID, e.Source = event.NewID(), sourceOf(anyFleet)
+// newRow writes e as row i of a ticket, and reads it back: a row that commits can be published. The error wraps
+// event.ErrInvalid.
+func newRow(e event.Event, ticket Ticket, i int) (row, error) {
+	e.ID, e.Source = ticket.id(i), sourceOf(anyFleet)
 	m, err := event.Encode(anyFleet, e)
 	if err != nil {
 		return row{}, err

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,6 +40,34 @@ func (t Ticket) rows() (int, error) {
 		return 0, &event.Error{Field: "ticket", Problem: fmt.Sprintf("%q: use a ticket as Append returned it, %s.<id>.<rows>", clip(string(t)), ticketMark)}
 	}
 	return n, nil
+}
+
+// ids are those of the rows of t, in their order: UUIDs made from the ticket's, so that the rows are found by their primary name.
+// Rows that an older version wrote have ids that nobody can tell.
+func (t Ticket) ids() []string {
+	n, err := t.rows()
+	if err != nil || n == 0 {
+		return nil
+	}
+	all := make([]string, n)
+	for i := range all {
+		all[i] = t.id(i)
+	}
+	return all
+}
+
+// id is that of row i: i+1 is added to the random bits behind the variant, which are left as they are.
+func (t Ticket) id(i int) string {
+	const random = 1<<62 - 1
+	_, rest, _ := strings.Cut(string(t), ".")
+	id, _, _ := strings.Cut(rest, ".")
+	u, err := uuid.Parse(id)
+	if err != nil { // no ticket of ours
+		return event.NewID()
+	}
+	tail := binary.BigEndian.Uint64(u[8:])
+	binary.BigEndian.PutUint64(u[8:], tail&^random|(tail+uint64(i)+1)&random) //nolint:gosec // i counts rows
+	return u.String()
 }
 
 // clip shortens what somebody else wrote before it is quoted.

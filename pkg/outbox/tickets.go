@@ -23,6 +23,7 @@ type progress struct {
 	rows    int
 	token   event.Token
 	refused error
+	forgot  bool // its targets, by the publisher
 	ended   bool
 	done    chan struct{} // closed when it has ended, however
 }
@@ -61,6 +62,19 @@ func (t *tickets) result(p *progress) (event.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return p.token, p.refused
+}
+
+// forgot notes that the publisher has forgotten what a ticket announces.
+func (t *tickets) forgot(p *progress) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.forgot = true
+}
+
+func (t *tickets) forgotten(p *progress) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return p.forgot
 }
 
 // reached notes that a row is stored.

@@ -292,7 +292,9 @@ func (r *Relay) waiting(now turn, sound bool) ([]*queued, error) {
 		args, limit = append(args, now.trial), 1
 		query += " AND number <= $" + strconv.Itoa(len(args))
 	}
-	return r.read(query+" ORDER BY number LIMIT "+strconv.Itoa(limit), args...)
+	ctx, cancel := r.answering()
+	defer cancel()
+	return r.read(ctx, query+" ORDER BY number LIMIT "+strconv.Itoa(limit), args...)
 }
 
 // held has the subjects of the lanes that wait; with failed also of those that are due.
@@ -311,9 +313,7 @@ func (r *Relay) held(failed bool) (subjects []string, all bool) {
 }
 
 // read reads rows, and what they say.
-func (r *Relay) read(query string, args ...any) ([]*queued, error) {
-	ctx, cancel := r.answering()
-	defer cancel()
+func (r *Relay) read(ctx context.Context, query string, args ...any) ([]*queued, error) {
 	rows, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

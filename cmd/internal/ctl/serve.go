@@ -28,6 +28,11 @@ const (
 // Serve answers for n on nc until stop is called, which returns when what was asked of the endpoints is answered. It works on a
 // connection that is not yet connected.
 func Serve(nc *nats.Conn, n *lethe.Node, endpoints ...Endpoint) (stop func() error, err error) {
+	return ServeWith(nc, n, func() *Outbox { return nil }, endpoints...)
+}
+
+// ServeWith is Serve for a node with a database: its status tells what outbox says, which has to take little time.
+func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ...Endpoint) (stop func() error, err error) {
 	s := n.Status()
 	service, err := micro.AddService(nc, micro.Config{
 		Name:               "lethe-node",
@@ -40,8 +45,12 @@ func Serve(nc *nats.Conn, n *lethe.Node, endpoints ...Endpoint) (stop func() err
 		return nil, fmt.Errorf("micro service: %w", err)
 	}
 	for what, handle := range map[string]micro.HandlerFunc{
-		Explain:   func(r micro.Request) { explain(n, r) },
-		GetStatus: func(r micro.Request) { _ = r.RespondJSON(StatusOf(n), by(n)) },
+		Explain: func(r micro.Request) { explain(n, r) },
+		GetStatus: func(r micro.Request) {
+			s := StatusOf(n)
+			s.Outbox = outbox()
+			_ = r.RespondJSON(s, by(n))
+		},
 	} {
 		for name, subject := range map[string]string{
 			what:          Subject(s.Fleet, what, s.Name),

@@ -22,6 +22,7 @@ type Status struct {
 	GapsHealed uint64      `json:"gapsHealed"`
 	Duplicates int         `json:"duplicates,omitempty"` // other living nodes of the same name
 	Version    string      `json:"version"`
+	Outbox     *Outbox     `json:"outbox,omitempty"` // nil: the node has no database, or has not told
 }
 
 // StatusOf is the state of n now.

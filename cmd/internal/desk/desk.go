@@ -30,6 +30,8 @@ type Desk struct {
 	get   *lethe.Func3[string, string, string, json.RawMessage]
 	list  *lethe.Func2[string, string, ctl.Page]
 	kind  *lethe.Func[string, string]
+
+	outbox outboxLook
 }
 
 // New memoizes reads of store on node, for as long as ttl. Both stay the caller's to close.

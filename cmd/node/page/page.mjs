@@ -25,7 +25,7 @@ async function status() {
     document.title = `${s.node}: ${s.state}`;
     $("status").replaceChildren(...Object.entries({
       cursor: s.cursor, last: s.last, "lease age": `${s.leaseAgeMs} ms`, entries: s.entries, bytes: s.bytes,
-      resets: s.resets, "gaps healed": s.gapsHealed, version: s.version,
+      resets: s.resets, "gaps healed": s.gapsHealed, outbox: outbox(s.outbox), version: s.version,
     }).map(([name, value]) => {
       const pair = document.createElement("div");
       pair.append(element("dt", name), element("dd", String(value)));
@@ -35,6 +35,15 @@ async function status() {
     $("state").textContent = "unreachable";
     $("state").dataset.state = "unreachable";
   }
+}
+
+// outbox is how many changes wait to be announced, and for how long.
+function outbox(o) {
+  if (!o) return "-";
+  const age = o.depth ? ` (${(o.oldestMs / 1000).toFixed(0)} s)` : "";
+  const parked = o.parked ? `, ${o.parked} parked` : "";
+  const why = o.depth && o.error ? `: ${o.error}` : "";
+  return `${o.depth}${age}${parked}${why}`;
 }
 
 // A node that is known by its name alone has told nothing of itself.
@@ -48,7 +57,7 @@ async function nodes() {
   $("nodes").replaceChildren(...list.map((n) => {
     const row = document.createElement("tr");
     const told = n.epoch ? [n.cursor, n.behind, `${n.leaseAgeMs} ms`, n.entries, n.resets] : ["-", "-", "-", "-", "-"];
-    row.append(...[n.node, n.state, ...told, n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
+    row.append(...[n.node, n.state, ...told, outbox(n.outbox), n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
       .map((text) => element("td", String(text))));
     return row;
   }));
