@@ -66,6 +66,14 @@ func (g *Gate) Valid(l *Life) bool {
 	return r.Verdict == Fresh && r.Leased() && r.Now-l.Start < g.rotate
 }
 
+// Recent is the check of a caller that can't trust its lease, of what began to load after the outermost read above that caller: its
+// labels may not have been invalidated since its birth, and its life may not have ended.
+func (g *Gate) Recent(l *Life) bool {
+	verdict := g.Check(l.Birth, l.Labels...)
+	now := g.Now()
+	return verdict == Fresh && now < l.End && now-l.Start < g.rotate
+}
+
 // Admit says whether an entry may be written over have (nil when there is none): not when it is already invalid or dead, nor
 // when have began to load later. Store and promotion ask it under the lock of the entry's key, so that none undoes another.
 func (g *Gate) Admit(l, have *Life) bool {

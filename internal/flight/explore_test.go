@@ -21,6 +21,8 @@ const (
 	joinsByClockWithoutALease
 	bornAfterTheLoad
 	tokensForgottenInLoaders
+	keptValuesUnchecked
+	keptValuesOfOlderScopes
 	faults
 )
 
@@ -29,8 +31,8 @@ const (
 func explore(seed uint64, steps int, cyclic bool, f fault) (w *world) {
 	w = newWorld(seed, cyclic, f)
 	defer w.close()
-	actions := []func(){func() { w.step() }, w.call, w.write, w.apply, w.ask, w.pass, w.giveUp, w.overrun}
-	weights := []int{150, 40, 12, 30, 30, 12, 3, 2}
+	actions := []func(){func() { w.step() }, w.call, w.write, w.apply, w.ask, w.pass, w.giveUp, w.overrun, w.losePatience}
+	weights := []int{150, 40, 12, 30, 30, 12, 3, 2, 6}
 	total := 0
 	for i := range weights {
 		if i > 0 {
@@ -99,14 +101,15 @@ func TestLoadsNeverWaitForEachOtherInACircle(t *testing.T) {
 	worlds(t, 2000, 150, true)
 }
 
-func TestTheWorldServesFromItsCache(t *testing.T) {
+func TestTheWorldServesFromItsCacheAndFromItsScopes(t *testing.T) {
 	t.Parallel()
-	hits := 0
+	hits, recalls := 0, 0
 	for seed := range uint64(50) {
-		hits += explore(seed, 400, false, none).hits
+		w := explore(seed, 400, false, none)
+		hits, recalls = hits+w.hits, recalls+w.recalls
 	}
-	if hits < 50 {
-		t.Fatalf("%d hits in 50 worlds: the cache is hardly tried", hits)
+	if hits < 50 || recalls < 10 {
+		t.Fatalf("%d hits and %d recalls in 50 worlds: they are hardly tried", hits, recalls)
 	}
 }
 

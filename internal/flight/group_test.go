@@ -11,15 +11,19 @@ import (
 // bench is a group whose clock is set by hand.
 type bench struct {
 	*flight.Group[string, int]
-	graph flight.Graph
-	clock uint64
+	graph  flight.Graph
+	clock  uint64
+	fences map[string]uint64
 }
 
 func newBench() *bench {
-	b := &bench{clock: 5}
-	b.Group = flight.NewGroup[string, int](&b.graph, func() uint64 { return b.clock })
+	b := &bench{clock: 5, fences: map[string]uint64{}}
+	b.Group = flight.NewGroup[string, int](&b.graph, func() uint64 { return b.clock }, func(k string, start uint64) bool { return b.fences[k] > start })
 	return b
 }
+
+// never is of groups whose keys are not invalidated.
+func never[K comparable](K, uint64) bool { return false }
 
 func (b *bench) enter(t *testing.T, k string, a *flight.Ask, want flight.Step) *flight.Flight[int] {
 	t.Helper()
@@ -88,11 +92,12 @@ func TestABypassSharesOnlyWhatBeganAfterItAskedForAsMuch(t *testing.T) {
 	}
 	b.End("k", first, 1)
 	second := b.enter(t, "k", same, flight.Lead)
-	b.enter(t, "k", more, flight.Queue)
-	b.enter(t, "k", everything, flight.Queue)
-	b.End("k", second, 1)
-	third := b.enter(t, "k", everything, flight.Lead)
+	third := b.enter(t, "k", everything, flight.Lead) // it has waited once: one more, and no third
 	if b.enter(t, "k", more, flight.Share) != third {
+		t.Fatal("another flight")
+	}
+	b.End("k", third, 1)
+	if b.enter(t, "k", &flight.Ask{Need: 6, Offer: 6}, flight.Queue) != second {
 		t.Fatal("another flight")
 	}
 	if b.enter(t, "k", &flight.Ask{Leased: true}, flight.Share) != ordinary {
@@ -100,19 +105,144 @@ func TestABypassSharesOnlyWhatBeganAfterItAskedForAsMuch(t *testing.T) {
 	}
 }
 
-func TestABypassDoesNotQueueForEver(t *testing.T) {
+func TestACallerDoesNotQueueForEver(t *testing.T) {
 	t.Parallel()
 	b := newBench()
+	older := b.enter(t, "k", &flight.Ask{Need: 1, Offer: 1}, flight.Lead)
+	b.enter(t, "k", &flight.Ask{Need: 1, Offer: 1}, flight.Queue)
+	b.End("k", older, 1)
 	a := &flight.Ask{Need: flight.All, Offer: flight.All}
 	for range 2 {
-		f := b.enter(t, "k", &flight.Ask{Need: 1, Offer: 1}, flight.Lead)
-		b.enter(t, "k", a, flight.Queue)
+		b.full(t, 1)
+		f := b.enter(t, "k", a, flight.Queue)
 		b.End("k", f, 1)
 	}
-	f := b.enter(t, "k", &flight.Ask{Need: 1, Offer: 1}, flight.Lead)
+	b.full(t, 1)
 	own := b.enter(t, "k", a, flight.Alone)
-	if own == f || b.Len() != 1 || !b.End("k", own, 2) || b.Len() != 1 {
-		t.Fatal("the load of its own got in the way of the flight")
+	if b.Len() != 2 || !b.End("k", own, 2) || b.Len() != 2 {
+		t.Fatal("the load of its own got in the way of the flights")
+	}
+}
+
+// full has k loaded by two bypassing flights.
+func (b *bench) full(t *testing.T, offer uint64) {
+	t.Helper()
+	for b.Len() < 2 {
+		a := &flight.Ask{Need: offer, Offer: offer}
+		if f, step := b.Enter("k", a, nil); step == flight.Queue {
+			b.enter(t, "k", a, flight.Lead) // it asks again
+		} else if step != flight.Lead {
+			t.Fatalf("step %d, flight %v", step, f)
+		}
+	}
+}
+
+func TestACallerThatAFenceKeepsFromTheFlightLeadsOneMoreAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	first := b.enter(t, "k", &flight.Ask{Clock: 5, Leased: true}, flight.Lead)
+	b.clock = 6
+	b.enter(t, "k", &flight.Ask{Clock: 6, Leased: true}, flight.Check) // of another label, as far as is known
+	b.fences["k"] = 6
+	b.enter(t, "k", &flight.Ask{Clock: 6}, flight.Queue) // without a lease: one at a time
+	second := b.enter(t, "k", &flight.Ask{Clock: 6, Leased: true}, flight.Lead)
+	if second == first || second.Start != 6 {
+		t.Fatalf("born at %d, want a flight born at 6", second.Start)
+	}
+	for clock, want := range map[uint64]*flight.Flight[int]{5: second, 6: second} {
+		if b.enter(t, "k", &flight.Ask{Clock: clock, Leased: true}, flight.Share) != want {
+			t.Fatal("another flight")
+		}
+	}
+	b.clock, b.fences["k"] = 7, 7
+	late := &flight.Ask{Clock: 7, Leased: true}
+	if b.enter(t, "k", late, flight.Queue) != second || b.Len() != 2 {
+		t.Fatal("a third flight, or a wait for the first")
+	}
+	b.End("k", first, 1)
+	if f := b.enter(t, "k", late, flight.Lead); f.Start != 7 {
+		t.Fatalf("born at %d", f.Start)
+	}
+	b.End("k", second, 2)
+	if b.Len() != 1 {
+		t.Fatalf("%d flights, want the last", b.Len())
+	}
+}
+
+func TestACallerWhosePatienceIsOverLeadsOneMore(t *testing.T) {
+	t.Parallel()
+	for name, a := range map[string]flight.Ask{"leased": {Clock: 6, Leased: true}, "unleased": {Clock: 6}, "bypass": {Need: 2, Offer: 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench()
+			first := b.enter(t, "k", &flight.Ask{Need: min(a.Need, 1), Offer: min(a.Need, 1)}, flight.Lead)
+			b.clock = 6
+			other, step := b.Enter("k", &a, nil)
+			if other != first || step != flight.Check && step != flight.Queue {
+				t.Fatalf("step %d", step)
+			}
+			second := b.enter(t, "k", &a, flight.Lead)
+			another := flight.Ask{Clock: 6, Leased: a.Leased, Need: a.Need, Offer: a.Offer}
+			if f, _ := b.Enter("k", &another, nil); f != second {
+				t.Fatal("one that asks now has the first flight to wait for, or a third")
+			}
+			b.End("k", second, 2) // before the first
+			if b.Len() != 1 || closed(first.Done()) {
+				t.Fatal("the first flight has gone with the second")
+			}
+			b.End("k", first, 1)
+			if b.Len() != 0 {
+				t.Fatal("a flight is left")
+			}
+		})
+	}
+}
+
+func TestAFlightThatWaitsForItsTurnIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	first := b.enter(t, "k", &flight.Ask{Clock: 5, Leased: true}, flight.Lead)
+	b.Delay(first)
+	b.clock, b.fences["k"] = 6, 6
+	a := &flight.Ask{Clock: 6, Leased: true}
+	for range 3 { // its patience may end as often as it likes
+		b.enter(t, "k", a, flight.Check)
+	}
+	b.clock = 7
+	b.Began(first)
+	if first.Start != 7 {
+		t.Fatalf("born at %d, want when its load began", first.Start)
+	}
+	b.enter(t, "k", a, flight.Share)
+	b.clock, b.fences["k"] = 8, 8
+	b.enter(t, "k", &flight.Ask{Clock: 8, Leased: true}, flight.Lead)
+}
+
+func TestReadsBelowOneOutermostReadShareWhatBeganAfterIt(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	before := b.enter(t, "before", &flight.Ask{}, flight.Lead)
+	outermost := b.enter(t, "outermost", &flight.Ask{}, flight.Lead)
+	since := b.graph.Begun()
+	nested := func() *flight.Ask { return &flight.Ask{Parent: outermost.Load, Since: since} }
+	child := b.enter(t, "k", nested(), flight.Lead)
+	other := b.enter(t, "other", &flight.Ask{}, flight.Lead)
+	if b.enter(t, "k", nested(), flight.Check) != child || b.enter(t, "other", nested(), flight.Check) != other {
+		t.Fatal("another flight")
+	}
+	if b.enter(t, "before", nested(), flight.Queue) != before {
+		t.Fatal("another flight")
+	}
+	b.fences["k"] = 6
+	b.enter(t, "k", nested(), flight.Lead) // fenced: of no use
+
+	// What a load below an outermost read brings may be made of what is older than one that asked in between.
+	waiting := &flight.Ask{}
+	b.enter(t, "late", &flight.Ask{}, flight.Lead)
+	b.enter(t, "late", waiting, flight.Queue)
+	late := b.enter(t, "late2", nested(), flight.Lead)
+	if b.enter(t, "late2", &flight.Ask{}, flight.Queue) != late {
+		t.Fatal("another flight")
 	}
 }
 
@@ -153,7 +283,7 @@ func TestAKeyThatWaitsForItselfIsACycleInEveryLane(t *testing.T) {
 	under := b.enter(t, "k", &flight.Ask{Need: 1, Offer: 1}, flight.Lead)
 	b.enter(t, "k", &flight.Ask{Parent: under.Load}, flight.Cycle)
 
-	other := flight.NewGroup[string, int](&b.graph, func() uint64 { return 0 })
+	other := flight.NewGroup[string, int](&b.graph, func() uint64 { return 0 }, never[string])
 	if _, step := other.Enter("k", &flight.Ask{Parent: f.Load}, nil); step != flight.Lead {
 		t.Fatalf("the same key of another function: step %d, want lead", step)
 	}
@@ -234,7 +364,7 @@ func TestAFlightIsBornUnderTheLockOfItsGroup(t *testing.T) {
 			t.Error("the clock is read outside the lock")
 		}
 		return 0
-	})
+	}, never[string])
 	g.Enter("k", &flight.Ask{}, nil)
 	g.Alone("k", &flight.Ask{})
 	if read != 2 {
@@ -246,7 +376,7 @@ func TestManyCallersShareOneLoadAtATime(t *testing.T) {
 	t.Parallel()
 	var graph flight.Graph
 	var clock, running, loads atomic.Uint64
-	g := flight.NewGroup[int, uint64](&graph, clock.Load)
+	g := flight.NewGroup[int, uint64](&graph, clock.Load, never[int])
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() {

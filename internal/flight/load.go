@@ -1,11 +1,19 @@
 package flight
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Graph is which loads wait for which, over all groups of a node. The zero Graph is ready.
 type Graph struct {
+	begun atomic.Uint64 // flights; the ordinal of each
+
 	mu sync.Mutex // guards the waits of all loads
 }
+
+// Begun is the number of flights begun, over all groups.
+func (g *Graph) Begun() uint64 { return g.begun.Load() }
 
 // Load is one run of a loader, of one key, several (a batch), or none known beforehand (a fill).
 type Load struct {

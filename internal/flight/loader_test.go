@@ -14,6 +14,7 @@ func (w *world) run(l *loading, start int64, bypass bool, flights []flown) {
 	if w.fault == tokensForgottenInLoaders {
 		l.offer = 0
 	}
+	w.open(l)
 	w.loads = append(w.loads, l.load)
 	w.start(func(t *task) {
 		own, value, err := known{}, known{}, error(nil)
@@ -82,6 +83,9 @@ func (w *world) store(k int, o *outcome) {
 		have = &e.life
 	}
 	if w.now < o.life.Expires && w.gate.Admit(&o.life, have) {
+		if have != nil && have.Start > o.life.Start {
+			w.fail("key %d: what began to load at %d is kept over what began at %d", k, o.life.Start, have.Start)
+		}
 		w.cache[k] = &cached{life: o.life, labels: o.labels, value: o.value}
 	}
 }

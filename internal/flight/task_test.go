@@ -14,6 +14,8 @@ type task struct {
 	waiting <-chan struct{}
 	until   int64
 	gaveUp  bool // the ctx of what it waits for has ended
+	patient bool // it waits for what may not be good for it
+	lost    bool // its patience
 }
 
 type stopped struct{}
@@ -41,11 +43,14 @@ func (t *task) pause() {
 // wait waits until done is closed; false when the caller gave up.
 func (t *task) wait(done <-chan struct{}) bool {
 	t.waiting = done
-	defer func() { t.waiting = nil }()
+	defer func() { t.waiting, t.patient, t.lost = nil, false, false }()
 	for !closed(done) {
 		if t.gaveUp {
 			t.gaveUp = false
 			return false
+		}
+		if t.lost {
+			return true
 		}
 		t.pause()
 	}
@@ -69,7 +74,7 @@ func closed(c <-chan struct{}) bool {
 }
 
 func (t *task) runnable(now int64) bool {
-	return now >= t.until && (t.waiting == nil || t.gaveUp || closed(t.waiting))
+	return now >= t.until && (t.waiting == nil || t.gaveUp || t.lost || closed(t.waiting))
 }
 
 // step runs one task that can run; false when none can.
@@ -95,6 +100,14 @@ func (w *world) giveUp() {
 	if len(w.tasks) > 0 {
 		t := w.tasks[w.rng.IntN(len(w.tasks))]
 		t.gaveUp = t.waiting != nil
+	}
+}
+
+// losePatience has a task ask again that waits for what may not be good for it.
+func (w *world) losePatience() {
+	if len(w.tasks) > 0 {
+		t := w.tasks[w.rng.IntN(len(w.tasks))]
+		t.lost = t.patient && t.waiting != nil
 	}
 }
 

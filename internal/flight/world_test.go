@@ -59,6 +59,7 @@ type world struct {
 	flights []flown
 	broken  error
 	hits    int
+	recalls int
 }
 
 type probe struct {
@@ -75,8 +76,9 @@ type cached struct {
 
 // flown is a flight that was led.
 type flown struct {
-	key    int
-	flight *flight.Flight[*outcome]
+	key           int
+	flight        *flight.Flight[*outcome]
+	bypass, alone bool
 }
 
 // known is what a value was made from: for each key that went into it, the writes it has seen.
@@ -113,7 +115,7 @@ func newWorld(seed uint64, cyclic bool, f fault) *world {
 	w.used = 1 + w.rng.IntN(keys)
 	w.crossing = cyclic || w.rng.IntN(2) == 0
 	for i := range w.groups {
-		w.groups[i] = flight.NewGroup[int, *outcome](&w.graph, w.gate.Clock)
+		w.groups[i] = flight.NewGroup[int, *outcome](&w.graph, w.gate.Clock, func(key int, start uint64) bool { return w.fenced(2*key+i, start) })
 	}
 	w.lease.Store(maxStaleness)
 	for k := range keys {
@@ -127,6 +129,21 @@ func newWorld(seed uint64, cyclic bool, f fault) *world {
 }
 
 func (w *world) group(k int) (g *flight.Group[int, *outcome], key int) { return w.groups[k%2], k / 2 }
+
+// fenced reports whether no value of k that was born at start is valid any more.
+func (w *world) fenced(k int, start uint64) bool {
+	return w.gate.Check(start, depend.Key("f", strconv.Itoa(k)).Hash, depend.All().Hash) != fence.Fresh
+}
+
+// lane are the flights of k that can be shared.
+func (w *world) lane(k int, bypass bool) (fs []flown) {
+	for _, f := range w.flights {
+		if f.key == k && f.bypass == bypass && !f.alone {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
 
 func (w *world) fail(format string, args ...any) {
 	if w.broken == nil {

@@ -11,10 +11,10 @@ import (
 
 // Counts is what happened in a run.
 type Counts struct {
-	Reads, Hits, Stale, ByPolicy, Promotions                      uint64
-	Loads, Shared, Checked, CheckedGood, Queued, Alone, Cycles    uint64
-	Manys, Refreshes, Overran, Errors, GivenUp, Stalls, Collapsed uint64
-	Stores, Unstored, TokenBypasses, Waits, Waited                uint64
+	Reads, Hits, Stale, ByPolicy, Promotions                              uint64
+	Loads, Shared, Checked, CheckedGood, Queued, Impatient, Alone, Cycles uint64
+	Manys, Refreshes, Overran, Errors, GivenUp, Stalls, Collapsed         uint64
+	Stores, Unstored, TokenBypasses, Waits, Waited                        uint64
 
 	Invalidations, Batches, BatchItems, Widened, Storms, WritersLeft, Relayed, Retries, Unpublished uint64
 	Stored, Duplicates, Silent, Applies, Echoes, Fences, Fetches, Healed, Grants, Overflows         uint64

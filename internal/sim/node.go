@@ -62,7 +62,7 @@ func newNode(h *host) *node {
 	}, h.mono())
 	n.gate = fence.Gate{Fence: n.fence, Lease: &n.lease, Now: n.clock}
 	for i := range n.groups {
-		n.groups[i] = flight.NewGroup[int, *outcome](&n.graph, n.fence.Clock)
+		n.groups[i] = flight.NewGroup[int, *outcome](&n.graph, n.fence.Clock, n.fenced)
 	}
 	n.follower = cursor.New(cursor.Config{
 		MaxStaleness: time.Duration(cl.staleness), Tick: tick, Reorder: time.Duration(cl.reorder), Backlog: cl.backlog, Held: cl.held,
@@ -79,6 +79,12 @@ func newNode(h *host) *node {
 	n.truth.ahead = map[int]struct{}{}
 	h.w.count.Starts++
 	return n
+}
+
+// fenced reports whether no value of thing that was born at start is valid any more.
+func (n *node) fenced(thing int, start uint64) bool {
+	names := n.w.cl.names
+	return n.fence.Check(start, names.key[thing].Hash, names.function[function(thing)].Hash, depend.All().Hash) != fence.Fresh
 }
 
 func (n *node) begin() {

@@ -32,6 +32,7 @@ type reading struct {
 	flown  *flown
 	step   flight.Step
 	absent int
+	told   int // how often it was told to wait
 	over   bool
 	many   *many // it is one of several
 	looked bool  // and has looked into the cache
@@ -57,6 +58,7 @@ const (
 	readEnter
 	readEnded
 	readGiveUp
+	readImpatient
 )
 
 // load goes on to a load: by itself, or with others of its batch.
@@ -108,6 +110,8 @@ func (r *reading) act(code int) {
 		r.ended()
 	case readGiveUp:
 		r.giveUp()
+	case readImpatient:
+		r.impatient()
 	}
 }
 
@@ -271,10 +275,14 @@ func (r *reading) enter() {
 
 // waitFor is told when f has ended.
 func (r *reading) waitFor(f *flight.Flight[*outcome]) {
+	r.told++
 	for _, fl := range r.n.flown {
 		if fl.f == f {
 			r.flown = fl
 			fl.waiters = append(fl.waiters, r)
+			if r.step == flight.Check || r.step == flight.Queue {
+				r.n.w.at(r.n.w.now+r.n.w.cl.maxLoad/4, r.n, &losing{r, r.told}, 0)
+			}
 			return
 		}
 	}
@@ -311,6 +319,34 @@ func (r *reading) ended() {
 		r.finish(o)
 		return
 	}
+	r.then(readEnter)
+}
+
+// losing is the patience of a read that waits for what may not be good for it.
+type losing struct {
+	r    *reading
+	told int // how often it had been told to wait
+}
+
+func (l *losing) act(int) {
+	if r := l.r; !r.over && r.told == l.told && r.flown != nil {
+		r.then(readImpatient)
+	}
+}
+
+// impatient asks again before the flight has ended.
+func (r *reading) impatient() {
+	if r.flown == nil {
+		return
+	}
+	i := slices.Index(r.flown.waiters, r)
+	if i < 0 { // it has ended meanwhile
+		return
+	}
+	r.n.w.count.Impatient++
+	r.flown.waiters = slices.Delete(r.flown.waiters, i, i+1)
+	r.n.graph.Leave(r.ask.Parent, r.flown.f.Load)
+	r.flown = nil
 	r.then(readEnter)
 }
 

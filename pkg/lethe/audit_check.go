@@ -59,10 +59,14 @@ func (c *core[K, V]) check(chk *auditCheck) {
 		}
 		c.auditor.counts[chk.age][v].Add(1)
 		if v == auditError {
-			c.n.warn("audit:"+c.name, "lethe: a key could not be audited", "function", c.name, "error", err)
+			args := []any{"function", c.name, "error", err}
+			if p := new(PanicError); errors.As(err, &p) {
+				args = append(args, "stack", string(p.Stack))
+			}
+			c.n.warn("audit:"+c.name, "lethe: a key could not be audited", args...)
 		}
 	}()
-	err = guard(func() (err error) {
+	err = c.guard("", func() (err error) {
 		k, _ := chk.key.(K)
 		if chk.doubt == nil {
 			v, err = c.examine(chk, k)
@@ -86,7 +90,7 @@ func (c *core[K, V]) examine(chk *auditCheck, k K) (verdict, error) {
 		}
 		return auditNone, nil
 	}
-	got, err := c.bring(k)
+	got, err := c.bring(k, have.negative)
 	if err != nil {
 		return auditError, err
 	}
@@ -118,14 +122,14 @@ func (c *core[K, V]) confirm(chk *auditCheck, k K) (verdict, error) {
 		}
 		return auditConsistent, nil // the event came
 	}
-	got, err := c.bring(k)
+	got, err := c.bring(k, have.negative)
 	if err != nil {
 		return auditError, err
 	}
 	if same, err := c.same(&have, &got); same || err != nil {
 		return auditConsistent, err
 	}
-	again, err := c.bring(k)
+	again, err := c.bring(k, have.negative)
 	if err != nil {
 		return auditError, err
 	}

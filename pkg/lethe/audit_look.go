@@ -49,11 +49,20 @@ func (c *core[K, V]) look(k K, text string) (s sight[V], ok bool) {
 }
 
 // bring calls the loader as a read that bypasses: what it reads of other functions is loaded too, and nothing is stored. An error
-// that WithNegative remembers is an answer.
-func (c *core[K, V]) bring(k K) (s sight[V], err error) {
+// that WithNegative remembers is an answer. What is to be compared with a batch's answer that there is none is asked of the batch.
+func (c *core[K, V]) bring(k K, with uint8) (s sight[V], err error) {
 	ctx, cancel := context.WithTimeout(WithBypass(c.n.stop), c.s.timeout)
 	defer cancel()
-	s.value, err = c.load(ctx, k)
+	if with == negativeAbsent {
+		var m map[K]V
+		m, err = c.batch(ctx, []K{k})
+		var ok bool
+		if s.value, ok = m[k]; err == nil && !ok {
+			s.negative = negativeAbsent
+		}
+	} else {
+		s.value, err = c.load(ctx, k)
+	}
 	if err == nil {
 		return s, ctx.Err() // out of time, and nobody would have waited
 	}

@@ -12,13 +12,31 @@ import (
 // maxParallel is how many loads one GetMany without a batch loader runs at a time.
 const maxParallel = 16
 
+// negativeAbsent stands where the index of a remembered error would: a batch has left the key out.
+const negativeAbsent = 255
+
 // waiter is a key of GetMany that somebody loads.
 type waiter[K comparable, V any] struct {
-	key  K
-	text string
-	f    *flight.Flight[*outcome[V]]
-	step flight.Step
-	ask  *flight.Ask
+	key    K
+	text   string
+	ask    flight.Ask
+	f      *flight.Flight[*outcome[V]]
+	step   flight.Step
+	until  int64 // when its patience is over; 0 is never
+	failed bool  // it has shared a load of one key that failed
+
+	impatient bool // it asks again because its patience was over
+}
+
+// many is one call of GetMany.
+type many[K comparable, V any] struct {
+	c     *core[K, V]
+	ctx   context.Context //nolint:containedctx // of the call
+	frame *depend.Frame
+	rd    reading
+	asked flight.Ask
+	found map[K]V
+	errs  []error
 }
 
 func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
@@ -26,14 +44,12 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 	if c.batch == nil || c.n.closed.Load() {
 		return found, c.each(ctx, ks, found)
 	}
-	frame := depend.From(ctx)
-	rd := c.reading(frame)
-	asked := c.ask(ctx, &rd)
+	m := &many[K, V]{c: c, ctx: ctx, frame: depend.From(ctx), found: found}
+	m.rd = c.reading(m.frame)
+	m.asked = c.ask(ctx, &m.rd)
 	buf := buffer()
 	defer release(buf)
-	var missing []K
-	var texts []string
-	var errs []error
+	var missing []*waiter[K, V]
 	seen := make(map[K]struct{}, len(ks))
 	for _, k := range ks {
 		if _, dup := seen[k]; dup {
@@ -45,95 +61,158 @@ func (c *core[K, V]) getMany(ctx context.Context, ks []K) (map[K]V, error) {
 		if err != nil {
 			return found, err
 		}
-		if asked.Need == 0 {
-			if a, ok, err := c.cached(ctx, frame, &rd, k, buf, true); ok {
-				if err == nil {
+		if m.asked.Need == 0 {
+			if a, ok, err := c.cached(ctx, m.frame, &m.rd, k, buf, byGetMany); ok {
+				if err == nil && a.value != nil { // an error that is remembered is the answer that there is none
 					found[k] = *a.value
-				} else {
-					errs = append(errs, err)
 				}
 				continue
 			}
 		}
-		missing, texts = append(missing, k), append(texts, string(text))
+		missing = append(missing, &waiter[K, V]{key: k, text: string(text)})
 	}
 	if len(missing) > 0 {
-		errs = append(errs, c.many(ctx, frame, &rd, &asked, missing, texts, found))
+		m.load(missing)
 	}
-	return found, errors.Join(errs...)
+	return found, errors.Join(m.errs...)
 }
 
-// many enters every missing key, loads those it leads in one batch, and only then waits for what others load: two batches that
-// want each other's keys would otherwise wait for ever.
-func (c *core[K, V]) many(ctx context.Context, frame *depend.Frame, rd *reading, asked *flight.Ask, ks []K, texts []string, found map[K]V) error {
-	if err := ctx.Err(); err != nil {
-		return c.giveUp(frame, err)
+// load loads keys in one batch, and again those that others have loaded and that were not good for this call.
+func (m *many[K, V]) load(ws []*waiter[K, V]) {
+	n := m.c.n
+	m.asked.Clock, m.asked.Leased = n.gate.Ask()
+	if m.rd.tree == nil && !trusted(&m.asked) {
+		m.rd.tree = new(readTree).begin(n)
+		defer m.rd.tree.end()
 	}
-	asked.Clock, asked.Leased = c.n.gate.Ask()
-	load := c.n.graph.Begin(rd.load)
-	j := &job[K, V]{c: c, rd: *rd, load: load, start: c.n.now(), ordinary: asked.Need == 0, store: asked.Leased && asked.Need == 0}
-	var errs []error
-	var own, others []waiter[K, V]
-	for i, k := range ks {
-		ask := *asked
-		f, step := c.group.Enter(texts[i], &ask, load)
-		w := waiter[K, V]{k, texts[i], f, step, &ask}
-		switch step {
-		case flight.Cycle:
-			errs = append(errs, c.giveUp(frame, &Error{Op: "get", Name: c.name, Err: ErrCycle}))
-		case flight.Lead:
-			j.tasks = append(j.tasks, task[K, V]{k, texts[i], f, f.Start})
-			own = append(own, w)
-		case flight.Alone:
-			c.single(ctx, rd, k, texts[i], f, j.start, &ask)
-			others = append(others, w)
-		default:
-			c.loadsShared.Add(1)
-			others = append(others, w)
+	for _, w := range ws {
+		w.ask = m.asked
+	}
+	for len(ws) > 0 {
+		if err := m.ctx.Err(); err != nil {
+			m.errs = append(m.errs, m.c.giveUp(m.frame, err))
+			return
 		}
+		ws = m.round(ws)
+	}
+}
+
+// round enters every key, loads those it leads in one batch, and only then waits for what others load: two batches that want each
+// other's keys would otherwise wait for ever. It returns the keys that have to be asked for again.
+func (m *many[K, V]) round(ws []*waiter[K, V]) (again []*waiter[K, V]) {
+	c := m.c
+	load := c.n.graph.Begin(m.rd.load)
+	j := &job[K, V]{c: c, rd: m.rd, load: load, start: c.n.now(), ordinary: m.asked.Need == 0, store: trusted(&m.asked)}
+	var own, others []*waiter[K, V]
+	for _, w := range ws {
+		if o := c.recall(&m.rd, &w.ask, w.text); o != nil {
+			c.loadsShared.Add(1)
+			m.take(w, o, false)
+			continue
+		}
+		w.f, w.step = c.group.Enter(w.text, &w.ask, load)
+		switch w.step {
+		case flight.Cycle:
+			m.errs = append(m.errs, c.giveUp(m.frame, &Error{Op: "get", Name: c.name, Err: ErrCycle}))
+			continue
+		case flight.Lead:
+			j.tasks = append(j.tasks, task[K, V]{w.key, w.text, w.f, w.f.Start})
+			own = append(own, w)
+			continue
+		case flight.Alone:
+			c.single(m.ctx, &m.rd, w.key, w.text, w.f, j.start, &w.ask)
+		default:
+			if !w.impatient {
+				c.loadsShared.Add(1)
+			}
+		}
+		w.until = c.until(j.start, w.step)
+		others = append(others, w)
 	}
 	if len(j.tasks) > 0 {
 		j.run = c.runBatch(j)
-		j.begin(ctx)
+		j.begin(m.ctx)
 	}
-	take := func(k K, a answer[V], err error) {
-		if err != nil {
-			errs = append(errs, err)
-			return
-		}
-		found[k] = *a.value
-	}
-	for i, w := range own {
-		select {
-		case <-w.f.Done():
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil && !ended(w.f) {
-			c.n.graph.Leave(rd.load, load)
-			for _, o := range others {
-				c.n.graph.Leave(o.ask.Parent, o.f.Load)
-			}
-			return errors.Join(append(errs, c.giveUp(frame, ctx.Err()))...)
-		}
-		o := w.f.Result()
-		if o.absent {
-			c.note(frame, o.fence.Labels, 0)
+	over := m.waitOwn(own)
+	c.n.graph.Leave(m.rd.load, load)
+	for _, w := range others {
+		if over {
+			c.n.graph.Leave(w.ask.Parent, w.f.Load)
 			continue
 		}
-		a, err := c.answer(frame, w.ask, o, true)
-		if err != nil && i > 0 {
+		o, err := c.wait(m.ctx, &m.rd, &w.ask, w.f, w.until)
+		w.impatient = o == nil
+		switch {
+		case err != nil:
+			m.errs = append(m.errs, c.giveUp(m.frame, err))
+			over = true
+		case m.good(w, o):
+			m.take(w, o, w.step == flight.Alone)
+		default:
+			again = append(again, w)
+		}
+	}
+	if over {
+		return nil
+	}
+	return again
+}
+
+// waitOwn takes what the call's own batch brings; it reports whether the call's context has ended before.
+func (m *many[K, V]) waitOwn(own []*waiter[K, V]) (over bool) {
+	failed := false
+	for _, w := range own {
+		select {
+		case <-w.f.Done():
+		case <-m.ctx.Done():
+		}
+		if m.ctx.Err() != nil && !ended(w.f) {
+			m.errs = append(m.errs, m.c.giveUp(m.frame, m.ctx.Err()))
+			return true
+		}
+		o := w.f.Result()
+		if o.err != nil && failed {
 			continue // one error for the batch
 		}
-		take(w.key, a, err)
+		failed = failed || o.err != nil
+		m.take(w, o, true)
 	}
-	c.n.graph.Leave(rd.load, load)
-	for _, w := range others {
-		r, ok, err := c.share(ctx, frame, rd, w)
-		if ok {
-			take(w.key, r, err)
+	return false
+}
+
+// good reports whether what somebody else has loaded is good for this call. A batch's answer that there is none is good as a value
+// would be; the error of a load of one key is not a batch's answer, and may be how that loader says that there is none.
+func (m *many[K, V]) good(w *waiter[K, V], o *outcome[V]) bool {
+	switch {
+	case o == nil || w.step == flight.Queue || w.step == flight.Check && !m.c.good(&w.ask, o):
+		return false
+	case o.err != nil && o.single && !w.failed && w.step == flight.Share && m.c.s.remembers(o.err) == 0:
+		w.failed = true
+		return false
+	}
+	return true
+}
+
+// take adds an outcome to what the call returns. There is none where the batch has left the key out, or its error is one that
+// WithNegative names.
+func (m *many[K, V]) take(w *waiter[K, V], o *outcome[V], led bool) {
+	c := m.c
+	c.keepBelow(&m.rd, &w.ask, w.text, o)
+	if o.absent {
+		c.note(m.frame, o.fence.Labels, o.expires)
+		if trusted(&w.ask) {
+			c.requests.add(resultMiss)
+		} else {
+			c.requests.add(resultBypass)
 		}
+		return
 	}
-	return errors.Join(errs...)
+	switch a, err := c.answer(m.frame, &w.ask, o, led); {
+	case err == nil:
+		m.found[w.key] = *a.value
+	case c.s.remembers(err) == 0:
+		m.errs = append(m.errs, err)
+	}
 }
 
 func ended[V any](f *flight.Flight[*outcome[V]]) bool {
@@ -157,30 +236,13 @@ func (c *core[K, V]) runBatch(j *job[K, V]) func(context.Context) (func(int) (V,
 	}
 }
 
-// share waits for a key that somebody else loads. A batch's answer that there is none is good as a value would be.
-func (c *core[K, V]) share(ctx context.Context, frame *depend.Frame, rd *reading, w waiter[K, V]) (r answer[V], ok bool, err error) {
-	o, err := c.wait(ctx, rd, w.ask, w.f)
-	if err != nil {
-		return r, true, c.giveUp(frame, err)
-	}
-	good := w.step == flight.Share || w.step == flight.Alone || w.step == flight.Check && o.err == nil && c.n.gate.Valid(&o.fence)
-	switch {
-	case good && o.absent:
-		c.note(frame, o.fence.Labels, 0)
-		return r, false, nil
-	case good:
-		r, err = c.answer(frame, w.ask, o, w.step == flight.Alone)
-		return r, true, err
-	}
-	r, err = c.fly(ctx, frame, rd, w.key, w.text, w.ask)
-	return r, true, err
-}
-
 // each reads every key by itself.
 func (c *core[K, V]) each(ctx context.Context, ks []K, found map[K]V) error {
 	var mu sync.Mutex // guards found and errs
 	var errs []error
 	var wg sync.WaitGroup
+	ctx, end := c.belowOne(ctx)
+	defer end()
 	slots := make(chan struct{}, maxParallel)
 	seen := make(map[K]struct{}, len(ks))
 	for _, k := range ks {
@@ -190,15 +252,20 @@ func (c *core[K, V]) each(ctx context.Context, ks []K, found map[K]V) error {
 		seen[k] = struct{}{}
 		slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-slots }()
-			v, err := c.get(ctx, k)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-				return
-			}
-			found[k] = v
+			var v V
+			err := error(&Error{Op: "get", Name: c.name, Err: errGoexit})
+			defer func() {
+				<-slots
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					found[k] = v
+				case c.s.remembers(err) == 0:
+					errs = append(errs, err)
+				}
+			}()
+			v, err = c.get(ctx, k)
 		})
 	}
 	wg.Wait()

@@ -20,6 +20,7 @@ type reading struct {
 	token  event.Token   // to be reached before a read is answered from memory
 	left   *atomic.Int64 // nanoseconds of waiting left for token, shared with nested reads: the second is spent once
 	bypass bool
+	tree   *readTree // of the outermost read that the context belongs to; nil outside one
 }
 
 // Named notes which tag a label is of, for Explain.
@@ -59,14 +60,14 @@ func WithToken(ctx context.Context, t event.Token) context.Context {
 		return ctx
 	}
 	return derive(ctx, func(r *reading) {
-		r.token, r.left = t, new(atomic.Int64)
+		r.token, r.left, r.tree = t, new(atomic.Int64), nil
 		r.left.Store(int64(tokenWait))
 	})
 }
 
 // WithBypass makes reads call the loader and store nothing.
 func WithBypass(ctx context.Context) context.Context {
-	return derive(ctx, func(r *reading) { r.bypass = true })
+	return derive(ctx, func(r *reading) { r.bypass, r.tree = true, nil })
 }
 
 // AddTags adds tags to the load ctx belongs to, and does nothing when there is none. An illegal tag means NoStore, counted and

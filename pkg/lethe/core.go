@@ -118,7 +118,7 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 	c.quick = !c.byText && !s.withoutHot
 	c.startAudit()
 	c.prefix = n.functions.prefix()
-	c.group = flight.NewGroup[string, *outcome[V]](&n.graph, n.fence.Clock)
+	c.group = flight.NewGroup[string, *outcome[V]](&n.graph, n.fence.Clock, c.fenced)
 	if taken, ok := n.functions.register(f); !ok {
 		return nil, fmt.Errorf("the name %q is taken on this node", taken)
 	}
@@ -158,7 +158,7 @@ func (c *core[K, V]) text(buf *[]byte, k K) (text []byte, err error) {
 	}
 	b := append(*buf, c.prefix...)
 	if c.byText { // the key's own method writes it
-		err = guard(func() (err error) { b, err = c.canon(b, k); return err })
+		err = c.guard("key", func() (err error) { b, err = c.canon(b, k); return err })
 	} else {
 		b, err = c.canon(b, k)
 	}
@@ -178,6 +178,11 @@ func (c *core[K, V]) textOf(k K) (string, error) {
 	defer release(buf)
 	text, err := c.text(buf, k)
 	return string(text), err
+}
+
+// fenced reports whether no value of a text that was born at start is valid any more, whatever else it depends on.
+func (c *core[K, V]) fenced(text string, start uint64) bool {
+	return c.n.fence.Check(start, c.keyLabel(c.canonical(text)).Hash, c.label.Hash, allHash) != fence.Fresh
 }
 
 // canonical is the canonical key in a text.

@@ -2,6 +2,8 @@ package lethe
 
 import (
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -16,6 +18,22 @@ var OpenWithFeed = open
 // away, as a bus does whose machine has slept.
 func EndLease(n *Node)  { n.lease.Store(min(n.lease.Load(), n.now())) }
 func TakeLease(n *Node) { (*handler)(n).Lease(0) }
+
+// Usually has the loads of a function count as ones that take so long.
+func Usually(n *Node, function string, d time.Duration) {
+	n.functions.find(function).usual.mean.Store(int64(d))
+}
+
+// Patience is how long callers of a function wait for a load that may not be good for them.
+func Patience(n *Node, function string, timeout time.Duration) time.Duration {
+	return n.functions.find(function).usual.patience(timeout)
+}
+
+// MaxKept is how many values the reads below one outermost read share.
+const MaxKept = maxKept
+
+// HoldLease takes the lease away and keeps it away.
+func HoldLease(n *Node) { n.gate.Lease = new(atomic.Int64) }
 
 // Offline says whether the node's bus has noticed that its connection was closed: then nothing renews the lease.
 func Offline(n *Node) bool {

@@ -30,7 +30,7 @@ func signatureOf[K comparable]() signature[K] {
 }
 
 // Get returns the value, loading it once however many ask. Values may be shared with other callers: read-only, or WithoutHot.
-// An error of the loader is returned as it is. When ctx ends first, its error is returned and the load goes on for others.
+// An error of the loader is returned as it is, a panic as a *PanicError. When ctx ends first, its error is returned and the load goes on for others.
 func (f *Func[K, V]) Get(ctx context.Context, k K) (V, error) { return f.c.get(ctx, k) }
 
 // Lookup is Get that also says how it was answered.
@@ -39,7 +39,8 @@ func (f *Func[K, V]) Lookup(ctx context.Context, k K) (Result[V], error) {
 }
 
 // GetMany loads what is missing in one call WithBatch, else each by itself, up to 16 at a time. Keys the batch left out are absent
-// from the map. On error the map has what succeeded. It is not a snapshot.
+// from the map, and so are keys whose answer is an error named in WithNegative, whoever asked before. On error the map has what
+// succeeded. It is not a snapshot.
 func (f *Func[K, V]) GetMany(ctx context.Context, ks []K) (map[K]V, error) {
 	return f.c.getMany(ctx, ks)
 }

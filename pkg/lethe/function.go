@@ -32,6 +32,7 @@ type function struct {
 	loadsFenced  atomic.Uint64
 	hotModified  atomic.Uint64
 	loadSeconds  histogram
+	usual        usual
 	deadlines    deadlines
 	herd         herd
 	auditor      *auditor  // nil without WithAudit

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/lethe-cache/lethe/internal/flight"
 )
 
 // errNoTurn is of a load whose time was up before it had begun.
@@ -21,6 +23,7 @@ func (j *job[K, V]) turn(ctx context.Context) bool {
 		j.waits.Store(false)
 		return true
 	}
+	j.eachFlight(j.c.group.Delay)
 	tick := time.NewTicker(surgeEases)
 	defer tick.Stop()
 	for {
@@ -30,12 +33,19 @@ func (j *job[K, V]) turn(ctx context.Context) bool {
 			j.start = n.now()
 			born, leased := n.gate.Ask()
 			j.born, j.store = born, leased && j.ordinary
+			j.eachFlight(j.c.group.Began)
 			return true
 		case <-tick.C:
 			h.ease(n.now(), n.surge.calm.Load())
 		case <-ctx.Done():
 			return false
 		}
+	}
+}
+
+func (j *job[K, V]) eachFlight(do func(*flight.Flight[*outcome[V]])) {
+	for _, t := range j.tasks {
+		do(t.f)
 	}
 }
 

@@ -3,8 +3,6 @@ package lethe
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,8 +17,11 @@ type outcome[V any] struct {
 	value   V
 	err     error
 	absent  bool       // a batch that left the key out
+	single  bool       // of the loader of one key
 	fence   fence.Life // with the labels of an entry, any hashes behind
 	expires int64      // as a parent has to count it: 0 where nothing was stored
+
+	keepable bool // it would be stored, if only the node had its lease and nobody bypassed
 
 	encoded []byte // of value, for those who joined a load WithoutHot: value itself is the leader's, who may change it
 	badCopy error
@@ -56,6 +57,7 @@ type job[K comparable, V any] struct {
 	ctx      loadContext
 	rec      *depend.Record
 	frame    depend.Frame
+	tree     readTree // where it is the load of an outermost read
 	deadline deadline
 
 	turns bool        // no other load asked for it
@@ -73,9 +75,13 @@ const maxAbsent = 2
 // fly loads k, or shares a load that is good for this caller.
 func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd *reading, k K, text string, ask *flight.Ask) (answer[V], error) {
 	absent := 0
-	for {
+	for impatient := false; ; {
 		if err := ctx.Err(); err != nil {
 			return answer[V]{}, c.giveUp(frame, err)
+		}
+		if o := c.recall(rd, ask, text); o != nil && !o.absent {
+			c.loadsShared.Add(1)
+			return c.answer(frame, ask, o, false)
 		}
 		start := c.n.now()
 		f, step := c.enter(text, ask, absent)
@@ -85,17 +91,22 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd *reading, 
 		case flight.Lead, flight.Alone:
 			c.single(ctx, rd, k, text, f, start, ask)
 		default:
-			c.loadsShared.Add(1)
+			if !impatient {
+				c.loadsShared.Add(1)
+			}
 		}
-		o, err := c.wait(ctx, rd, ask, f)
+		o, err := c.wait(ctx, rd, ask, f, c.until(start, step))
 		if err != nil {
 			return answer[V]{}, c.giveUp(frame, err)
 		}
+		impatient = o == nil
 		switch {
+		case impatient:
 		case step == flight.Queue:
 		case o.absent:
 			absent++
-		case step != flight.Check, o.err == nil && c.n.gate.Valid(&o.fence):
+		case step != flight.Check, c.good(ask, o):
+			c.keepBelow(rd, ask, text, o)
 			return c.answer(frame, ask, o, step == flight.Lead || step == flight.Alone)
 		}
 	}
@@ -109,23 +120,42 @@ func (c *core[K, V]) enter(text string, ask *flight.Ask, absent int) (*flight.Fl
 	return c.group.Enter(text, ask, nil)
 }
 
-// wait returns what f brought, unless ctx ends first.
-func (c *core[K, V]) wait(ctx context.Context, rd *reading, ask *flight.Ask, f *flight.Flight[*outcome[V]]) (*outcome[V], error) {
+// until is when a caller that was told to do so at start loses its patience; 0 is never.
+func (c *core[K, V]) until(start int64, step flight.Step) int64 {
+	if step == flight.Check || step == flight.Queue {
+		return start + int64(c.usual.patience(c.s.timeout))
+	}
+	return 0
+}
+
+// wait returns what f brought, unless ctx ends first; nil where the time until has come before.
+func (c *core[K, V]) wait(ctx context.Context, rd *reading, ask *flight.Ask, f *flight.Flight[*outcome[V]], until int64) (*outcome[V], error) {
 	defer c.n.graph.Leave(ask.Parent, f.Load)
 	if rd.nested() {
 		c.herd.need(f.Load)
 		defer c.herd.spare(f.Load)
 	}
 	gone := ctx.Done()
-	if gone == nil { // a receive is cheaper than a choice
+	if gone == nil && until == 0 { // a receive is cheaper than a choice
 		<-f.Done()
 		return f.Result(), nil
+	}
+	var over <-chan time.Time
+	if until != 0 {
+		timer := time.NewTimer(time.Duration(until - c.n.now()))
+		defer timer.Stop()
+		over = timer.C
 	}
 	select {
 	case <-f.Done():
 		return f.Result(), nil
 	case <-gone:
 		return nil, ctx.Err()
+	case <-over:
+		if ended(f) {
+			return f.Result(), nil
+		}
+		return nil, nil //nolint:nilnil // neither a result nor an error
 	}
 }
 
@@ -163,7 +193,7 @@ func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, o *outcome[V],
 // pack encodes what joiners will copy, before the leader has it.
 func (c *core[K, V]) pack(o *outcome[V]) {
 	if c.s.withoutHot && o.err == nil && !o.absent {
-		o.badCopy = guard(func() (err error) { o.encoded, err = c.codec.Append(nil, o.value); return err })
+		o.badCopy = c.guard("codec", func() (err error) { o.encoded, err = c.codec.Append(nil, o.value); return err })
 	}
 }
 
@@ -172,7 +202,7 @@ func (c *core[K, V]) copy(o *outcome[V]) (own V, err error) {
 	if o.badCopy != nil {
 		return own, o.badCopy
 	}
-	err = guard(func() error { return c.codec.Decode(o.encoded, &own) })
+	err = c.guard("codec", func() error { return c.codec.Decode(o.encoded, &own) })
 	return own, err
 }
 
@@ -206,7 +236,7 @@ func (c *core[K, V]) refresh(ctx context.Context, rd reading, k K, text string) 
 	}
 	start := c.n.now()
 	if f, step := c.group.Enter(text, ask, nil); step == flight.Lead {
-		rd.load, rd.node = nil, nil // nobody's load waits for it
+		rd.load, rd.node, rd.tree = nil, nil, nil // nobody's load waits for it
 		j := c.job(&rd, k, text, f, start, ask)
 		j.refresh = p.hand()
 		j.begin(ctx)
@@ -220,7 +250,9 @@ func (j *job[K, V]) begin(ctx context.Context) {
 	n := j.c.n
 	j.rec, j.turns = depend.NewRecord(n), !j.rd.nested()
 	j.waits.Store(j.turns)
-	j.rd.node, j.rd.load = n, j.load
+	if j.rd.node, j.rd.load = n, j.load; j.rd.tree == nil {
+		j.rd.tree = j.tree.begin(n)
+	}
 	j.frame = depend.Frame{Record: j.rec, Reading: &j.rd}
 	j.deadline.load = j
 	j.c.deadlines.add(n, &j.deadline, j.c.s.timeout)
@@ -235,6 +267,7 @@ func (j *job[K, V]) begin(ctx context.Context) {
 func (j *job[K, V]) work() {
 	defer j.ctx.end()
 	defer j.refresh.release()
+	defer j.tree.end()
 	defer func() {
 		j.c.deadlines.done(j.c.n, &j.deadline)
 		j.abandon() // does nothing after an ordinary end
@@ -251,7 +284,7 @@ func (j *job[K, V]) work() {
 
 // bring runs the loader.
 func (j *job[K, V]) bring(ctx context.Context) (get func(int) (V, bool), err error) {
-	defer caught(&err)
+	defer j.c.n.caught("loader", j.c.name, &err)
 	if j.run == nil {
 		j.brought.value, err = j.c.load(ctx, j.one[0].key)
 		return nil, err
@@ -269,6 +302,9 @@ func (j *job[K, V]) settle(ctx context.Context) {
 	j.settling = true
 	took := time.Duration(j.c.n.now() - j.start)
 	j.c.loadSeconds.of(j.c.name).Observe(took.Seconds())
+	if err == nil {
+		j.c.usual.add(took)
+	}
 	j.store = j.store && took < j.c.s.timeout
 	if recorded.Illegal != "" {
 		j.c.n.illegalTag(j.c.name, recorded.Illegal)
@@ -276,6 +312,7 @@ func (j *job[K, V]) settle(ctx context.Context) {
 	ttl := j.c.ttlOf(&recorded)
 	if j.run == nil {
 		o := &j.brought
+		o.single = true
 		if o.err = err; err != nil {
 			o.value = *new(V)
 		}
@@ -312,6 +349,9 @@ func (j *job[K, V]) bringTo(t *task[K, V], o *outcome[V], recorded *depend.Recor
 	j.keep(t, o, recorded, ttl)
 	if t.f != nil {
 		j.c.pack(o)
+		if !j.store && o.keepable { // before others find that nobody loads it
+			j.rd.tree.keep(t.text, o)
+		}
 		j.c.group.End(t.text, t.f, o)
 	}
 }
@@ -351,16 +391,3 @@ func (j *job[K, V]) end(err error) {
 }
 
 var errGoexit = errors.New("the loader, WithTags or the codec ended its goroutine (runtime.Goexit)")
-
-// guard runs user code: a panic becomes an error with the stack.
-func guard(fn func() error) (err error) {
-	defer caught(&err)
-	return fn()
-}
-
-// caught makes a panic an error; it is deferred.
-func caught(err *error) { //nolint:gocritic // it changes the result of who defers it
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-	}
-}

@@ -99,13 +99,21 @@ func TestALoadHasTheCallersValuesAndNotItsCancellation(t *testing.T) {
 	}
 }
 
-func TestAPanicOfALoaderIsAnErrorWithItsStack(t *testing.T) {
+func TestAPanicOfALoaderIsAPanicError(t *testing.T) {
 	t.Parallel()
-	n := one(t)
+	log := &journal{}
+	n := one(t, lethe.Config{Logger: log.logger()})
 	f := lethe.Memoize(n, "f", func(context.Context, string) (int, error) { panic("no database") })
 	_, err := f.Get(t.Context(), "k")
-	if err == nil || !strings.Contains(err.Error(), "no database") || !strings.Contains(err.Error(), "loader_test.go") {
+	var p *lethe.PanicError
+	if !errors.As(err, &p) || p.Value != "no database" || !strings.Contains(string(p.Stack), "loader_test.go") || p.Error() != "lethe: panic: no database" {
 		t.Fatalf("got %v", err)
+	}
+	for range 3 { // logged once a minute
+		_, _ = f.Get(t.Context(), "k")
+	}
+	if lines := log.lines("function=f "); len(lines) != 1 || !strings.Contains(lines[0], "loader_test.go") || !strings.Contains(lines[0], "level=ERROR") {
+		t.Fatalf("logged %q", lines)
 	}
 	g := lethe.Memoize(n, "g", single(t), lethe.WithBatch(func(context.Context, []string) (map[string]int, error) { panic("no database") }))
 	if _, err := g.GetMany(t.Context(), []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), "no database") {

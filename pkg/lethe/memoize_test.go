@@ -48,7 +48,7 @@ func TestMemoizePanicsOnWhatOnlyAProgrammerCanMend(t *testing.T) {
 		"WithStale: -1ns":            func() { lethe.Memoize(n, "x", load[string, int], lethe.WithStale(-1)) },
 		"WithTimeout":                func() { lethe.Memoize(n, "x", load[string, int], lethe.WithTimeout(0)) },
 		"WithRefreshAhead":           func() { lethe.Memoize(n, "x", load[string, int], lethe.WithRefreshAhead(1)) },
-		"name 1 to 255 errors":       func() { lethe.Memoize(n, "x", load[string, int], lethe.WithNegative(time.Second)) },
+		"name 1 to 254 errors":       func() { lethe.Memoize(n, "x", load[string, int], lethe.WithNegative(time.Second)) },
 		"WithNegative: 2h0m0s is ov": func() { lethe.Memoize(n, "x", load[string, int], lethe.WithNegative(2*time.Hour, errGone)) },
 		"WithPolicy":                 func() { lethe.Memoize(n, "x", load[string, int], lethe.WithPolicy(lethe.ServeStale(-1))) },
 		"nil codec":                  func() { lethe.Memoize(n, "x", load[string, int], lethe.WithCodec(nil)) },

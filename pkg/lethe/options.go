@@ -66,15 +66,18 @@ func WithRefreshAhead(fraction float64) Option {
 	})
 }
 
-// WithNegative remembers for ttl that a load failed with one of errs (errors.Is), and returns an error that is that one.
+// WithNegative remembers for ttl that a load failed with one of errs (errors.Is), and returns an error that is that one. GetMany
+// takes such an error as the answer that there is none, and the key is absent from its map. What a batch leaves out is remembered as
+// well, for GetMany only: Get calls its own loader, which may say so with one of errs. A value that was made from what is remembered
+// here can be kept.
 func WithNegative(ttl time.Duration, errs ...error) Option {
 	return optionFunc(func(s *settings) {
 		s.negativeTTL, s.negative = ttl, errs
 		if ttl <= 0 {
 			s.refuse("WithNegative", "%v is not positive", ttl)
 		}
-		if len(errs) == 0 || len(errs) > 255 {
-			s.refuse("WithNegative", "name 1 to 255 errors to remember")
+		if len(errs) == 0 || len(errs) >= negativeAbsent {
+			s.refuse("WithNegative", "name 1 to 254 errors to remember")
 		}
 	})
 }
@@ -88,8 +91,8 @@ func WithTags[K comparable, V any](f func(K, V) []string) Option {
 	})
 }
 
-// WithBatch lets GetMany load what is missing in one call. Keys absent from the map it returns are absent from GetMany's. In a
-// batch loader AddTags, SetTTL and NoStore apply to every key of the batch.
+// WithBatch lets GetMany load what is missing in one call. Keys absent from the map it returns are absent from GetMany's; with
+// WithNegative that is remembered. In a batch loader AddTags, SetTTL and NoStore apply to every key of the batch.
 func WithBatch[K comparable, V any](load func(context.Context, []K) (map[K]V, error)) Option {
 	return optionFunc(func(s *settings) {
 		if s.batch = load; load == nil {

@@ -78,6 +78,7 @@ func TestWithoutALeaseOneLoadAtATimeServesThoseWhoAskedBeforeItBegan(t *testing.
 		doors[min(loads.Add(1), 2)-1].pass()
 		return v, nil
 	})
+	lethe.Usually(n, "f", time.Minute) // nobody loses patience
 	cut()
 	first := make(chan int, 1)
 	go func() { v, _ := f.Get(context.Background(), "k"); first <- v }()

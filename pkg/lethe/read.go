@@ -112,7 +112,7 @@ func (c *core[K, V]) read(ctx context.Context, frame *depend.Frame, k K, hitOnly
 	rd := c.reading(frame)
 	ask := c.ask(ctx, &rd)
 	if ask.Need == 0 {
-		if a, ok, err := c.cached(ctx, frame, &rd, k, buf, true); ok {
+		if a, ok, err := c.cached(ctx, frame, &rd, k, buf, byGet); ok {
 			return a, err
 		}
 	}
@@ -141,6 +141,9 @@ func (c *core[K, V]) reading(frame *depend.Frame) reading {
 	if rd.node != c.n {
 		rd.load = nil
 	}
+	if rd.tree != nil && rd.tree.n != c.n {
+		rd.tree = nil
+	}
 	return rd
 }
 
@@ -148,6 +151,9 @@ func (c *core[K, V]) reading(frame *depend.Frame) reading {
 // afterwards, and only once.
 func (c *core[K, V]) ask(ctx context.Context, rd *reading) flight.Ask {
 	a := flight.Ask{Parent: rd.load}
+	if rd.tree != nil {
+		a.Since = rd.tree.since
+	}
 	switch {
 	case rd.bypass:
 		a.Need, a.Offer = flight.All, flight.All
@@ -187,7 +193,7 @@ func (n *Node) level(t event.Token) (need, offer uint64) {
 func (c *core[K, V]) direct(ctx context.Context, frame *depend.Frame, k K) (answer[V], error) {
 	c.note(frame, nil, 0)
 	var v V
-	err := guard(func() (err error) { v, err = c.load(ctx, k); return err })
+	err := c.guard("loader", func() (err error) { v, err = c.load(ctx, k); return err })
 	c.requests.add(resultBypass)
 	return answer[V]{value: &v, cache: Bypassed, start: begunNever}, err
 }
@@ -211,14 +217,24 @@ type candidate[V any] struct {
 	now   int64
 }
 
-// cached answers from memory, if it may; ok is also true where k is refused. load says that a refresh may be started.
-func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd *reading, k K, buf *[]byte, load bool) (a answer[V], ok bool, err error) {
+// asker is which method of the function reads.
+type asker int
+
+const (
+	byGet     asker = iota // or by Lookup
+	byGetMany              // for which that a batch has left a key out is an answer
+	byPeek                 // which starts no refresh
+)
+
+// cached answers from memory, if it may; ok is also true where k is refused. An answer without a value and an error is that there is
+// none.
+func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd *reading, k K, buf *[]byte, by asker) (a answer[V], ok bool, err error) {
 	var e candidate[V]
 	how, err := c.find(&e, k, buf, frame != nil)
 	if err != nil {
 		return a, true, c.refuse(err)
 	}
-	if how == unusable {
+	if how == unusable || e.negative == negativeAbsent && by != byGetMany {
 		return a, false, nil
 	}
 	a = answer[V]{value: e.value, cache: Hit, tier: e.tier, start: e.Start, now: e.now}
@@ -231,15 +247,19 @@ func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd *readin
 	}
 	c.requests.add(result)
 	c.note(frame, e.Labels, expires)
-	if load && (how == stale || how == fresh && c.ahead(&e.Life, e.now)) {
+	if by != byPeek && (how == stale || how == fresh && c.ahead(&e.Life, e.now)) {
 		if text, err := c.text(buf, k); err == nil {
 			c.refresh(ctx, *rd, k, string(text))
 		}
 	}
-	if e.negative > 0 {
-		return a, true, c.s.negative[e.negative-1]
+	switch e.negative {
+	case 0:
+		return a, true, nil
+	case negativeAbsent:
+		a.value = nil
+		return a, true, nil
 	}
-	return a, true, nil
+	return a, true, c.s.negative[e.negative-1]
 }
 
 // find looks into the hot tier and, unless that has what is fresh, into bulk. labels asks for the entry's labels. The text of k is
@@ -320,7 +340,7 @@ func (c *core[K, V]) peek(ctx context.Context, k K) (v V, ok bool) {
 	}
 	buf := buffer()
 	defer release(buf)
-	a, ok, err := c.cached(ctx, frame, &rd, k, buf, false)
+	a, ok, err := c.cached(ctx, frame, &rd, k, buf, byPeek)
 	if !ok {
 		c.note(frame, nil, 0) // what would have been there, and with which labels, is not known
 	}

@@ -224,7 +224,7 @@ func (r *receiver) call(e event.Event) error {
 	ctx := &loadContext{values: r.account(e), deadline: time.Now().Add(r.n.times.call)}
 	defer ctx.end()
 	panicked := true
-	err := guard(func() error {
+	err := r.n.guard("receiver", r.name, func() error {
 		err := r.fn(ctx, e)
 		panicked = false
 		return err

@@ -15,7 +15,7 @@ func (e *hotEntry[K, V]) sampled() bool { return e.more != nil && e.more.bytes !
 // compared decoded, since a codec need not write equal values equally. A value that does not equal itself (NaN) is passed over.
 func (e *hotEntry[K, V]) compare() {
 	var stored, again, now V
-	err := guard(func() error {
+	err := e.c.guard("codec", func() error {
 		b, err := e.c.codec.Append(nil, e.value)
 		if err != nil {
 			return err

@@ -54,11 +54,15 @@ func (j *job[K, V]) keep(t *task[K, V], o *outcome[V], rec *depend.Recorded, ttl
 		negative = c.s.remembers(o.err)
 		ttl, stale = c.s.negativeTTL, 0
 	}
+	if o.absent && len(c.s.negative) > 0 {
+		negative, ttl, stale = negativeAbsent, c.s.negativeTTL, 0
+	}
 	expires, end := c.span(j.start, jittered(ttl), stale, rec.Expires)
 	e := newEntry(t.born, j.start, expires, end, set.labels())
 	e.negative = negative
 	o.fence = e.Life
-	if !j.store || o.absent || !legal || rec.NoStore || o.err != nil && negative == 0 || c.n.now() >= expires {
+	o.keepable = legal && !rec.NoStore && (o.err == nil && !o.absent || negative > 0)
+	if !j.store || !o.keepable || c.n.now() >= expires {
 		return
 	}
 	if c.store(t.key, t.text, &e, &o.value) {
@@ -71,7 +75,7 @@ func (j *job[K, V]) keep(t *task[K, V], o *outcome[V], rec *depend.Recorded, ttl
 func (c *core[K, V]) addTags(set *labelSet, k K, v *V) bool {
 	tags, err := c.tagsOf(k, v)
 	if err != nil {
-		c.n.log.Error("lethe: WithTags failed, the value is not stored", "function", c.name, "error", err)
+		c.n.warn("tags:"+c.name, "lethe: WithTags failed, the value is not stored", "function", c.name, "error", err)
 		return false
 	}
 	var room [8]depend.Label
@@ -89,7 +93,7 @@ func (c *core[K, V]) addTags(set *labelSet, k K, v *V) bool {
 }
 
 func (c *core[K, V]) tagsOf(k K, v *V) (tags []string, err error) {
-	defer caught(&err)
+	defer c.n.caught("WithTags", c.name, &err)
 	return c.tags(k, *v), nil
 }
 
@@ -196,7 +200,7 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 
 // encode appends a value.
 func (c *core[K, V]) encode(buf *[]byte, v *V) (err error) {
-	defer caught(&err)
+	defer c.n.caught("codec", c.name, &err)
 	b, err := c.codec.Append(*buf, *v)
 	if err == nil {
 		*buf = b
@@ -206,7 +210,7 @@ func (c *core[K, V]) encode(buf *[]byte, v *V) (err error) {
 
 // decode reads one.
 func (c *core[K, V]) decode(b []byte, v *V) (err error) {
-	defer caught(&err)
+	defer c.n.caught("codec", c.name, &err)
 	return c.codec.Decode(b, v)
 }
 

@@ -83,12 +83,13 @@ func TestWhoJoinedALoadChecksItsResultItself(t *testing.T) {
 			d.pass()
 		}
 		return v, nil
-	})
+	}, lethe.WithTags(func(string, int) []string { return []string{"all:k"} }))
+	lethe.Usually(n, "f", time.Minute) // nobody loses patience
 	first, second := make(chan int, 1), make(chan int, 1)
 	go func() { v, _ := f.Get(context.Background(), "k"); first <- v }()
 	take(t, "a load has read", d.entered)
 	b.write("k")
-	applied(t, []event.Target{f.Target("k")}, n)
+	applied(t, []event.Target{event.Tag("all:k")}, n) // that the load has the tag is known when it has ended
 	go func() { v, _ := f.Get(context.Background(), "k"); second <- v }()
 	until(t, "a second waits for it", func() bool { return metric(t, n, "lethe_loads_shared_total", "function", "f") == 1 })
 	d.unlock()
