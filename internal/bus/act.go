@@ -135,6 +135,9 @@ func (b *Bus) ask(ctx context.Context, id uint64, ensure bool, seen uint64) {
 	b.tell(func(now int64) { //nolint:contextcheck // what the loop begins lives as long as the connection, not as this job
 		b.loop.ensure = err != nil || b.loop.ensure && !ensure && !b.cfg.External
 		b.do(b.loop.follower.Answered(id, info, err == nil, now))
+		if err == nil {
+			b.tryFetch(info.First, info.Last)
+		}
 	})
 }
 
@@ -166,8 +169,15 @@ func (b *Bus) info(ctx context.Context, ensure bool, seen uint64) (cursor.Info, 
 }
 
 func ensureStream(ctx context.Context, b *Bus, seen uint64) (StreamInfo, error) {
-	o := EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen, Consumer: b.cfg.Consumer}
+	o := EnsureOptions{Replicas: b.cfg.Replicas, Seen: seen, Consumer: b.cfg.Consumer, mended: b.mended}
 	return ensure(ctx, b.nc, b.cfg.Fleet, o, b.request)
+}
+
+// mended tells of a field of the stream's configuration that this node has put right.
+func (b *Bus) mended(p Problem) {
+	b.counts.mended.Add(1)
+	b.cfg.Logger.Warn("the stream's configuration was not as it has to be, and is mended", "event", "stream_mended",
+		"field", p.Field, "was", p.Is, "is", p.Want)
 }
 
 // tickMessage is what keeps the stream from falling silent. The id that all nodes share in a second is thrift: the server

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -173,18 +174,29 @@ func (b *Bus) judge(r *event.Received) {
 	}
 }
 
-// complaints limits log lines: one a key and minute, and not too many keys.
-type complaints struct{ last map[string]time.Time }
+// complaints limits log lines: one a key and minute. Keys over its bound are not told apart: the node's log has a budget.
+type complaints struct {
+	last  map[string]time.Time
+	since time.Time
+}
 
-const complaintsMost = 256
+const (
+	complaintsMost = 256
+	complaintBytes = 256 // of a key that are told apart
+)
 
 func (c *complaints) may(key string, now time.Time) bool {
+	if len(key) > complaintBytes {
+		key = strings.Clone(key[:complaintBytes])
+	}
 	if at, ok := c.last[key]; ok && now.Sub(at) < time.Minute {
 		return false
 	}
-	if c.last == nil || len(c.last) >= complaintsMost {
-		c.last = make(map[string]time.Time)
+	if c.last == nil || now.Sub(c.since) >= time.Minute {
+		c.last, c.since = make(map[string]time.Time), now
 	}
-	c.last[key] = now
+	if len(c.last) < complaintsMost {
+		c.last[key] = now
+	}
 	return true
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +27,14 @@ type Bus struct {
 	board   board
 	why     reasons
 	perms   permissions
+	denials denials
 	answers answers
 	echoes  echoes
 	counts  counts
 	commits commits
 	listed  atomic.Pointer[listed]
 
+	asOf    atomic.Int64 // the moment the last lease counts from, also after it is gone; 0 = there was none
 	clock   atomic.Int64 // what turns the leader's time, Unix nanoseconds, into the node's, at the latest; 0 = not known
 	deaf    atomic.Bool  // the server refuses the live feed; until something comes on it
 	queue   *queue
@@ -62,6 +63,7 @@ type loop struct {
 	beaten   int64
 	ensure   bool   // the stream has to be looked at before it is asked
 	lost     string // id of this node's last "lost"
+	tried    uint64 // the connection on which a fetch was tried
 	complain complaints
 	senders  sources // of what came while the node was behind
 }
@@ -124,9 +126,8 @@ func (b *Bus) denied(subject string, err error) {
 		b.why.set(areaFeed, err)
 		b.deaf.Store(true)
 		b.board.poke()
-	} else if strings.HasPrefix(subject, event.CtlSubject(b.cfg.Fleet, "")) {
-		b.cfg.Logger.Warn("this node can't be asked", "reason", err)
 	}
+	b.refused("subscribe", subject)
 }
 
 // Close ends everything and returns when every goroutine has ended. It is idempotent. The connection stays open.
@@ -201,6 +202,9 @@ func (b *Bus) show() {
 	b.loop.unshown = 0
 	if !b.cfg.PublishOnly {
 		v := b.loop.follower.View()
+		if v.AsOf != 0 {
+			b.asOf.Store(v.AsOf)
+		}
 		b.board.show(v)
 		b.passed(v)
 	}

@@ -239,7 +239,7 @@ func (b *Bus) sendBatch(at *batch) (event.Token, error) {
 		ActorType: at.Voice.actorType, ActorID: at.Voice.actorID, Extensions: at.Voice.extensions(at.Data.trace),
 	}
 	if at.Wide {
-		b.counts.widen("storm")
+		b.counts.widen(WidenedStorm)
 		e.Reason = "a storm: more was invalidated than this node may publish one by one"
 	}
 	m, err := event.Encode(b.cfg.Fleet, e)

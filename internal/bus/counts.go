@@ -5,12 +5,13 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/lethe-cache/lethe/internal/cursor"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // counts are for Status.
 type counts struct {
-	forged, foreign, overflows, published, storms atomic.Uint64
+	forged, foreign, overflows, published, storms, mended, denied atomic.Uint64
 
 	mu                        sync.Mutex // guards what follows
 	resets, rejected, widened map[string]uint64
@@ -43,7 +44,11 @@ func (c *counts) widen(reason string) {
 	c.widened = bump(c.widened, reason)
 }
 
+// reset counts a Reset; the start of a node is none.
 func (c *counts) reset(cause string) {
+	if cause == string(cursor.Start) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.resets = bump(c.resets, cause)

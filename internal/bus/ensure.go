@@ -21,6 +21,8 @@ type EnsureOptions struct {
 	Memory   bool   // a stream that is created is kept in memory: gone with its servers
 	Seen     uint64 // highest sequence ever seen: a stream that is created begins above it
 	Consumer bool   // nodes follow by consumers: the stream need not republish what it stores
+
+	mended func(Problem) // is told of each field that was changed; nil = nobody is
 }
 
 // newEpoch names a stream for good: 80 random bits, lower-case letters and digits.
@@ -68,6 +70,11 @@ func ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 	if wrong {
 		if err := manage(ctx, nc, "UPDATE", changed, ask); err != nil {
 			return info, err
+		}
+		for _, p := range info.Problems {
+			if p.fix != nil && o.mended != nil {
+				o.mended(p)
+			}
 		}
 		if info, err = look(); err != nil {
 			return StreamInfo{}, err

@@ -177,6 +177,7 @@ func (b *Bus) greet() {
 // forbidden hears of a publish that the server refused. A node that may not tell of itself may not serve: nobody would wait
 // for it.
 func (b *Bus) forbidden(subject string, err error) {
+	b.refused("publish", subject)
 	if b.cfg.Greet == nil || subject != event.CtlSubject(b.cfg.Fleet, "presence."+b.cfg.Name) {
 		return
 	}

@@ -69,23 +69,24 @@ func (p *permissions) hear(err error) {
 		return
 	}
 	no := &Refusal{Description: fmt.Sprintf("no permission for %q; the account or user of this connection needs it", subject)}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
-	if strings.Contains(strings.ToLower(err.Error()), "subscription to") {
+	subscription := strings.Contains(strings.ToLower(err.Error()), "subscription to")
+	if subscription {
 		no.Description = fmt.Sprintf("no permission to subscribe to %q; the account or user of this connection needs it", subject)
-		p.denied(subject, no)
-		return
 	}
+	p.mu.Lock()
+	closed, denied, forbidden := p.closed, p.denied, p.forbidden
 	for a := range p.waiting {
-		if a.about() == subject {
+		if !subscription && a.about() == subject {
 			a.refused(no)
 		}
 	}
-	if p.forbidden != nil {
-		p.forbidden(subject, no)
+	p.mu.Unlock()
+	switch {
+	case closed:
+	case subscription:
+		denied(subject, no)
+	case forbidden != nil:
+		forbidden(subject, no)
 	}
 }
 

@@ -1,9 +1,6 @@
 package bus
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Ready returns nil once the bus has caught up and holds its lease; a PublishOnly one: once it is connected and knows the
 // stream. When ctx ends first it is ErrNotReady with what is missing, after Close ErrClosed. A connection that is closed, or has
@@ -24,10 +21,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 		case <-changed:
 		case <-b.life.Done():
 		case <-ctx.Done():
-			why := b.why.all()
-			if why == nil {
-				why = errors.New("still catching up")
-			}
+			_, why := b.Why()
 			return notReady(&joined{why.Error() + " (" + ctx.Err().Error() + ")", []error{why, ctx.Err()}})
 		}
 	}

@@ -22,10 +22,12 @@ type Status struct {
 	Epoch        string        // of the stream; "" = not known yet
 	Cursor, Last uint64        // position, and the highest sequence known of
 	LeaseEnd     int64         // on the clock of Config.Now; 0 = no lease
-	LeaseAge     time.Duration // since the lease's as-of moment; 0 = no lease
+	LeaseAge     time.Duration // since the as-of moment of the last lease; 0 = there was none yet
 	GapsHealed   uint64
 	Horizon      time.Duration     // the fleet's longest serve horizon, as last seen; 0 = not yet
-	Resets       map[string]uint64 // by cause; the start is one
+	Resets       map[string]uint64 // by cause; the start is none
+	Denied       uint64            // subjects that the server has refused, once each on a connection
+	Mended       uint64            // fields of the stream's configuration that were not as they have to be
 	Rejected     map[string]uint64 // events or parts of them refused, by reason
 	Widened      map[string]uint64 // events taken for more than they say, by reason
 	Forged       uint64            // messages with Nats- headers of their publisher's making
@@ -45,7 +47,10 @@ func (b *Bus) Status() Status {
 	s := Status{
 		State: Starting, Epoch: v.Epoch, Cursor: v.Cursor, Last: v.Known, LeaseEnd: v.End, GapsHealed: v.Healed,
 		Horizon: b.Horizon(), Forged: b.counts.forged.Load(), Foreign: b.counts.foreign.Load(),
-		Published: b.counts.published.Load(), Overflows: b.counts.overflows.Load(), Storms: b.counts.storms.Load(), Err: b.why.all(),
+		Published: b.counts.published.Load(), Overflows: b.counts.overflows.Load(), Storms: b.counts.storms.Load(), Mended: b.counts.mended.Load(), Denied: b.counts.denied.Load(), Err: b.why.all(),
+	}
+	if asOf := b.asOf.Load(); asOf != 0 {
+		s.LeaseAge = time.Duration(max(now-asOf, 0))
 	}
 	b.counts.maps(&s)
 	switch {
@@ -54,7 +59,7 @@ func (b *Bus) Status() Status {
 	case b.cfg.PublishOnly && b.ready(0, v.Epoch):
 		s.State = Current
 	case v.End > now:
-		s.State, s.LeaseAge = Current, time.Duration(now-v.AsOf)
+		s.State = Current
 	case v.Ready:
 		s.State = Expired
 	}

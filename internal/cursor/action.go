@@ -52,6 +52,9 @@ const (
 	none     Cause = ""        // no doubt
 )
 
+// Causes are those of a Reset that is none of a node's start.
+func Causes() []Cause { return []Cause{Epoch, Reused, Back, Head, Hole, Backlog, LostTold} }
+
 // reuse says whether others may have missed something because numbers were given twice.
 func (c Cause) reuse() bool { return c == Reused || c == Back }
 

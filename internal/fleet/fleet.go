@@ -95,6 +95,16 @@ func Open(cfg Config) (*Fleet, error) {
 	return f, nil
 }
 
+// Try subscribes once more, for a moment: where a permission is missing the server says so again, and this time the connection's
+// error handler may be one that was not there yet.
+func (f *Fleet) Try() {
+	for _, s := range f.subs {
+		if again, err := f.cfg.Conn.SubscribeSync(s.Subject); err == nil {
+			_ = again.Unsubscribe()
+		}
+	}
+}
+
 func (f *Fleet) now() time.Duration { return time.Duration(f.cfg.Now()) }
 
 // self is what this node tells of itself.

@@ -1,13 +1,16 @@
 package lethe
 
 import (
+	"math"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -105,7 +108,11 @@ var (
 	descLast        = desc("stream_last", "Highest sequence known of.")
 	descGaps        = desc("gaps_healed_total", "Holes of the live feed filled from the stream.")
 	descResets      = desc("resets_total", "Times everything was forgotten because continuity was in doubt.", "cause")
-	descLeaseAge    = desc("lease_age_seconds", "Since what is served was known to be current.")
+	descLeaseAge    = desc("lease_age_seconds", "Since what is served was known to be current, +Inf before the first lease. It grows while there is no lease.")
+	descState       = desc("node_state", "1 for the state the node is in: starting, current, expired or closed.", "state")
+	descDoubled     = desc("fleet_duplicate_names", "Names that several living nodes bear, as far as this one has heard.")
+	descMended      = desc("stream_mended_total", "Fields of the stream's configuration that this node has put right.")
+	descDenied      = desc("permission_denied_total", "Subjects that the server has refused this node, once each on a connection.")
 	descRuns        = desc("receiver_runs_total", "Calls of receivers.", "receiver", "result")
 	descLag         = desc("receiver_lag_events", "Events waiting for a receiver; of a once-per-fleet receiver, in the whole fleet.", "receiver")
 	descLetters     = desc("receiver_dead_letters_total", "Events that a once-per-fleet receiver could not handle, put away by this node.", "receiver")
@@ -159,23 +166,29 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for i, scope := range scopes {
 		count(descApplied, n.metrics.applied[i].Load(), string(scope))
 	}
-	for reason, v := range s.Rejected {
-		count(descRejected, v, reason)
+	counts := func(d *prometheus.Desc, of map[string]uint64, known []string) {
+		for _, label := range known {
+			count(d, of[label], label)
+		}
+		for label, v := range of {
+			if !slices.Contains(known, label) {
+				count(d, v, label)
+			}
+		}
 	}
-	for reason, v := range s.Widened {
-		count(descWidened, v, reason)
-	}
+	counts(descRejected, s.Rejected, rejections)
+	counts(descWidened, s.Widened, widenings)
 	count(descWidened, n.metrics.widenedShape.Load(), "shape")
 	count(descForged, s.Forged)
 	count(descForeign, s.Foreign)
 	count(descStorms, s.Storms)
 	count(descGaps, s.GapsHealed)
-	for cause, v := range s.Resets {
-		count(descResets, v, cause)
-	}
+	counts(descResets, s.Resets, bus.Causes())
+	count(descMended, s.Mended)
+	count(descDenied, s.Denied)
+	c.state(ch, s)
 	gauge(descCursor, float64(s.Cursor))
 	gauge(descLast, float64(s.Last))
-	gauge(descLeaseAge, s.LeaseAge.Seconds())
 	count(descIllegalTags, n.metrics.illegalTags.Load())
 	for _, r := range n.receivers.list() {
 		for i, result := range runResults {
@@ -190,6 +203,43 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	n.metrics.propagation.Collect(ch)
 	gauge(descBuild, 1, version())
 }
+
+// state has how the node is: one series a state, of which one is 1, and how old what it serves may be. A lease that was never held
+// is infinitely old, so that an alert on its age fires. A node that only publishes has none.
+func (c collector) state(ch chan<- prometheus.Metric, s bus.Status) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	now := c.n.Status().State
+	for state := Starting; state <= Closed; state++ {
+		is := 0.0
+		if state == now {
+			is = 1
+		}
+		gauge(descState, is, state.String())
+	}
+	if c.n.cfg.PublishOnly {
+		return
+	}
+	gauge(descDoubled, float64(c.n.fleet.Doubled()))
+	age := s.LeaseAge.Seconds()
+	if s.LeaseAge == 0 && s.State != bus.Current {
+		age = math.Inf(1)
+	}
+	gauge(descLeaseAge, age)
+}
+
+// Label values that are known beforehand are there from the start, with 0: a rate over a series that begins with its first count
+// misses that one.
+//
+//nolint:gochecknoglobals // constant tables
+var (
+	rejections = []string{event.RejectedSubject, event.RejectedName, event.RejectedSys, event.RejectedFleet, event.RejectedAnswer}
+	widenings  = []string{
+		event.WidenedUnreadable, event.WidenedSize, event.WidenedVersion, event.WidenedType, event.WidenedTarget,
+		event.WidenedPrefix, event.WidenedSubject, bus.WidenedStorm,
+	}
+)
 
 // version of the module in this binary.
 func version() string {

@@ -2,7 +2,6 @@ package lethe
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"github.com/lethe-cache/lethe/internal/fence"
 	"github.com/lethe-cache/lethe/internal/fleet"
 	"github.com/lethe-cache/lethe/internal/flight"
+	"github.com/lethe-cache/lethe/internal/loglimit"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -22,6 +22,7 @@ import (
 type Node struct {
 	cfg    Config
 	log    *slog.Logger
+	budget *loglimit.Handler // behind log
 	source string
 	tracer trace.Tracer
 	base   time.Time
@@ -74,7 +75,10 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger, source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now(), times: onceDefaults()}
+	// Whatever the node and what it is made of say goes through one budget.
+	budget := loglimit.New(cfg.Logger.Handler())
+	cfg.Logger = slog.New(budget)
+	n := &Node{cfg: cfg, log: cfg.Logger, budget: budget, source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now(), times: onceDefaults()}
 	n.tracer = cfg.TracerProvider.Tracer("github.com/lethe-cache/lethe")
 	n.stop, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	n.fence = fence.New(fence.Config{Rotate: max(cfg.MaxTTL, cfg.MaxLoad) + time.Minute}, n.now())
@@ -119,6 +123,11 @@ func (n *Node) openBus(ctx context.Context, cfg bus.Config) error {
 	}
 	n.bus = b
 	n.opened.Store(true)
+	if !n.cfg.PublishOnly {
+		n.log.Info("the node starts", "event", "starting", "version", version(), "fleet", n.cfg.Fleet, "node", n.cfg.Name, "nats", n.cfg.servers())
+	}
+	n.fleet.Try() // now the bus hears what the server forbids
+	n.wg.Go(n.watch)
 	return nil
 }
 
@@ -182,11 +191,7 @@ func (n *Node) Ready(ctx context.Context) error {
 	if n.closed.Load() {
 		return ErrClosed
 	}
-	err := n.bus.Ready(ctx)
-	if last := n.dialled.Load(); err != nil && last != nil && !n.owned.IsConnected() {
-		return fmt.Errorf("%w: %w", err, *last)
-	}
-	return err
+	return n.undialled(n.bus.Ready(ctx))
 }
 
 // Position is the token of the last event this node has applied without a hole: what a loader sends to another node as Lethe-Token.

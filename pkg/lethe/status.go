@@ -40,10 +40,10 @@ type Status struct {
 	State              State
 	Fleet, Name, Epoch string
 	Cursor, Last       uint64        // applied without a hole up to; highest sequence known of
-	LeaseAge           time.Duration // since what is served was known to be current
+	LeaseAge           time.Duration // since what is served was known to be current; 0 before the first lease
 	Entries, Bytes     int64         // of both tiers; encoded, of bulk
-	Resets, GapsHealed uint64
-	Duplicates         int // other living nodes of the same name, which has to be unique; 0 is as it should be
+	Resets, GapsHealed uint64        // the start is no Reset
+	Duplicates         int           // other living nodes of the same name, which has to be unique; 0 is as it should be
 }
 
 // Stream tells which stream the node is on: its fleet, and the epoch in the stream's metadata, empty while that is not known.
