@@ -37,6 +37,9 @@ func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, re
 			return err
 		}
 		for i := range page {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			refs, err := sh.accepts(&page[i])
 			switch {
 			case err != nil && len(bad) < acceptNamed:

@@ -60,6 +60,9 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 	}
 	seen := map[ident]bool{}
 	for i := range all {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if p.changes[i] == nil {
 			c, err := s.planObject(ctx, q, &all[i], mine, p.kinds)
 			if err = all[i].fail(err); err != nil {

@@ -99,6 +99,9 @@ func (noLoader) Load(at string) (any, error) {
 
 // check validates a value.
 func (s *schema) check(field string, value any) error {
+	if err := s.tooMuch(field, value); err != nil {
+		return err
+	}
 	err := s.compiled.Validate(value)
 	if err == nil {
 		return nil

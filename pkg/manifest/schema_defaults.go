@@ -13,16 +13,16 @@ import (
 // checkDefaults refuses defaults that their own schema refuses: no manifest that leaves the field out could be applied.
 func (s *schema) checkDefaults(field string) error {
 	var bad problems
+	c := s.compiler() // compiles the whole schema once, however many defaults there are
+	if c == nil {
+		return nil
+	}
 	s.defaults("", s.root, 0, func(ptr string, d any) {
 		at := field
 		for step := range strings.SplitSeq(strings.TrimPrefix(ptr, "/"), "/") {
 			if step != "" {
 				at = document.Member(at, strings.NewReplacer("~1", "/", "~0", "~").Replace(step))
 			}
-		}
-		c := s.compiler()
-		if c == nil {
-			return
 		}
 		u := url.URL{Fragment: ptr}
 		part, err := c.Compile(schemaURL + u.String())

@@ -22,6 +22,10 @@ func (s *schema) problems(field string, value any, invalid *jsonschema.Validatio
 		return slices.Compare(a.InstanceLocation, b.InstanceLocation)
 	})
 	for _, e := range found {
+		if len(bad.all) >= maxProblems { // each takes time to word
+			bad.more++
+			continue
+		}
 		at := below(field, e.InstanceLocation, value)
 		switch k := e.ErrorKind.(type) {
 		case *kind.Required:
@@ -30,7 +34,11 @@ func (s *schema) problems(field string, value any, invalid *jsonschema.Validatio
 			}
 		case *kind.AdditionalProperties:
 			slices.Sort(k.Properties)
-			for _, name := range k.Properties {
+			for i, name := range k.Properties {
+				if len(bad.all) >= maxProblems {
+					bad.more += len(k.Properties) - i
+					break
+				}
 				bad.add(document.Member(at, name), "is no field here; %s", choice(name, s.named(e.SchemaURL)))
 			}
 		default:

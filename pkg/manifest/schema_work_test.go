@@ -1,0 +1,102 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// listOf is a JSON array of n texts.
+func listOf(n int, text func(i int) string) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = text(i)
+	}
+	return "[" + strings.Join(all, ",") + "]"
+}
+
+func mustSchema(t *testing.T, text string) *schema {
+	t.Helper()
+	s, err := newSchema("spec.schema", json.RawMessage(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestCheckThatTakesTooLongIsRefused: without the bound each of these takes minutes or more on any machine.
+func TestCheckThatTakesTooLongIsRefused(t *testing.T) {
+	t.Parallel()
+	const many = 20_000
+	small := func(i int) string { return fmt.Sprintf(`{"a":%d}`, i) }
+	constant := func(i int) string { return fmt.Sprintf(`{"const":%d}`, i) }
+	missing := func(int) string { return `{"a":-1}` }
+	items := func(item string) string {
+		return `{"type":"object","properties":{"items":{"type":"array",` + item + `}}}`
+	}
+	for name, tc := range map[string]struct{ schema, item string }{
+		"enum of objects":            {items(`"items":{"enum":` + listOf(many, small) + `}`), `{"a":-1}`},
+		"enum behind a ref":          {`{"type":"object","$defs":{"e":{"enum":` + listOf(many, small) + `}},"properties":{"items":{"type":"array","items":{"$ref":"#/$defs/e"}}}}`, `{"a":-1}`},
+		"enum in contains":           {items(`"contains":{"enum":` + listOf(many, small) + `}`), `{"a":-1}`},
+		"forms":                      {items(`"items":{"anyOf":` + listOf(4000, constant) + `}`), `-1`},
+		"members that have to be":    {items(`"items":{"type":"object","required":` + listOf(many, func(i int) string { return fmt.Sprintf(`"m%d"`, i) }) + `}`), `{"a":-1}`},
+		"names that have to be apt":  {items(`"items":{"type":"object","propertyNames":{"enum":` + listOf(many, func(i int) string { return fmt.Sprintf(`"m%d"`, i) }) + `}}`), `{"a":-1}`},
+		"a long pattern and texts":   {items(`"items":{"pattern":"` + strings.Repeat("(a|b|c)*", 500) + `d"}`), `"` + strings.Repeat("a", 40) + `"`},
+		"long patterns of the names": {items(`"items":{"patternProperties":{"` + strings.Repeat("(a|b|c)*", 2000) + `d":{}}}`), `{"` + strings.Repeat("a", 20) + `":1}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := mustSchema(t, tc.schema)
+			spec, err := decoded(json.RawMessage(`{"items":` + listOf(many, func(int) string { return tc.item }) + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.conform(spec); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "steps to check") {
+				t.Errorf("%.200v", err)
+			}
+			few, err := decoded(json.RawMessage(`{"items":` + listOf(2, missing) + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.conform(few); err != nil && strings.Contains(err.Error(), "steps to check") {
+				t.Errorf("two items: %v", err)
+			}
+		})
+	}
+}
+
+func TestLongListsOfOrdinaryValuesAreChecked(t *testing.T) {
+	t.Parallel()
+	countries := listOf(250, func(i int) string { return fmt.Sprintf(`"%c%c"`, 'A'+i/26, 'A'+i%26) })
+	s := mustSchema(t, `{"type":"object","properties":{
+		"countries":{"type":"array","items":{"enum":`+countries+`}},
+		"people":{"type":"array","items":{"type":"object","required":["name"],"properties":{
+			"name":{"type":"string","pattern":"^[A-Za-z ]{1,64}$"},"age":{"type":"integer","minimum":0},
+			"at":{"oneOf":[{"type":"string"},{"type":"object","properties":{"street":{"type":"string"}}}]}}}}}}`)
+	spec, err := decoded(json.RawMessage(`{
+		"countries":` + listOf(40_000, func(i int) string { return fmt.Sprintf(`"%c%c"`, 'A'+i%9, 'A'+i%26) }) + `,
+		"people":` + listOf(5_000, func(i int) string {
+		return fmt.Sprintf(`{"name":"Some Body","age":%d,"at":{"street":"Long Road %d"}}`, i%90, i)
+	}) + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.conform(spec); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyAFewOfManyProblemsAreWorded(t *testing.T) {
+	t.Parallel()
+	s := mustSchema(t, `{"type":"object","properties":{`+strings.Trim(listOf(500, func(i int) string { return fmt.Sprintf(`"known-%d":{}`, i) }), "[]")+`}}`)
+	spec, err := decoded(json.RawMessage(`{` + strings.Trim(listOf(500, func(i int) string { return fmt.Sprintf(`"unknown-%d":1`, i) }), "[]") + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.conform(spec)
+	if all := Problems(err); len(all) != maxProblems+1 || !strings.Contains(err.Error(), fmt.Sprintf("and %d more problems", 500-maxProblems)) {
+		t.Errorf("%d: %.300v", len(all), err)
+	}
+}
