@@ -148,7 +148,7 @@ func until(ts *testscript.TestScript, from string, good func(answer string) bool
 
 func TestUsageErrorsAreCode2(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"--no-such-flag", "no-such-command", "serve --http :8080", "serve --log-level loud", "healthcheck --http 8080"} {
+	for _, line := range []string{"--no-such-flag", "no-such-command", "serve no-such-word", "serve --no-such-flag", "version no-such-word", "healthcheck no-such-word", "completion", "completion no-such-word", "serve --http :8080", "serve --drain-delay soon", "serve --admin 8079", "serve --log-level loud", "healthcheck --http 8080"} {
 		root := newRoot()
 		root.SetArgs(strings.Fields(line))
 		var said strings.Builder

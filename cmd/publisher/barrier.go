@@ -44,7 +44,7 @@ func newWait(o *options) *cobra.Command {
 
 func (o *options) wait(cmd *cobra.Command, token event.Token) error {
 	return o.asking(cmd, func(ctx context.Context, conn *nats.Conn, asker *lethe.Node) error {
-		if err := asker.Ready(ctx); err != nil {
+		if err := ready(ctx, asker); err != nil {
 			return outcome(ctx, notReady(ctx, o.fleet, err))
 		}
 		report, err := o.barrier(ctx, cmd, conn, asker, token)

@@ -86,7 +86,7 @@ func (o *options) announced(ctx context.Context, conn *nats.Conn, ticket string)
 func (o *options) applied(ctx context.Context, cmd *cobra.Command, conn *nats.Conn, asker *lethe.Node, token event.Token) (ctl.Report, error) {
 	ctx, cancel := o.within(ctx)
 	defer cancel()
-	if err := asker.Ready(ctx); err != nil {
+	if err := ready(ctx, asker); err != nil {
 		return ctl.Report{}, outcome(ctx, fmt.Errorf("announced as %s: %w", token, notReady(ctx, o.fleet, err)))
 	}
 	report, err := o.barrier(ctx, cmd, conn, asker, token)

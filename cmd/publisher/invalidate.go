@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -24,6 +26,7 @@ type invalidation struct {
 	soft   bool
 	reason string
 	wait   bool
+	force  bool
 }
 
 func newInvalidate(o *options) *cobra.Command {
@@ -33,7 +36,9 @@ func newInvalidate(o *options) *cobra.Command {
 		Short: "Make every node forget a key, a function, tags, prefixes or everything",
 		Long: "Make every node forget a key, a function, tags, prefixes or everything, and print the token of the event:\n" +
 			"with it a node, or with --wait or the command wait the fleet, can be asked to wait until it has applied it.\n\n" +
-			"A function without arguments is all of it; --args '[]' is the key of a function that takes none.\n\n" +
+			"A function without arguments is all of it; --args '[]' is the key of a function that takes none. The nodes are asked first: a\n" +
+			"function that none of them has, or arguments that can't be its, are an error (exit code 2), and nothing is published. Where\n" +
+			"not all nodes can be asked, it is a warning. --force asks nobody.\n\n" +
 			"A manifest is announced as a change of it would be, with all that its kind says; one of the nodes with a database does that.",
 		Example: "  lethe-publisher --fleet shop invalidate catalog.price sku-42\n" +
 			"  lethe-publisher --fleet shop invalidate catalog.page --args '[\"lamps\",2]'\n" +
@@ -58,7 +63,7 @@ func newInvalidate(o *options) *cobra.Command {
 					list[i] = list[i].Soft()
 				}
 			}
-			return o.invalidate(cmd, list, in.reason, in.wait)
+			return o.invalidate(cmd, list, in)
 		},
 	}
 	flags := cmd.Flags()
@@ -68,6 +73,7 @@ func newInvalidate(o *options) *cobra.Command {
 	flags.BoolVar(&in.soft, "soft", false, "nodes may serve the old value while they load the new one")
 	flags.StringVar(&in.reason, "reason", "", "why, for those who watch")
 	flags.BoolVar(&in.wait, "wait", false, "wait until the whole fleet has applied it; exit code 3 when --timeout ends first")
+	flags.BoolVar(&in.force, "force", false, "publish it also where no node of the fleet has such a function")
 	return cmd
 }
 
@@ -85,12 +91,17 @@ func confirm(cmd *cobra.Command, fleet string) error {
 	return nil
 }
 
-func (o *options) invalidate(cmd *cobra.Command, list []event.Target, reason string, wait bool) error {
+func (o *options) invalidate(cmd *cobra.Command, list []event.Target, in invalidation) error {
 	return o.open(cmd, lethe.Config{}, func(ctx context.Context, conn *nats.Conn, node *lethe.Node) error {
-		if err := node.Ready(ctx); err != nil {
+		if err := ready(ctx, node); err != nil {
 			return outcome(ctx, fmt.Errorf("nothing was published: %w", notReady(ctx, o.fleet, err)))
 		}
-		token, err := node.Invalidate(event.WithReason(ctx, reason), list...)
+		if !in.force {
+			if err := o.spelt(ctx, cmd, conn, node, list[0]); err != nil {
+				return err
+			}
+		}
+		token, err := node.Invalidate(event.WithReason(ctx, in.reason), list...)
 		if err != nil {
 			if !token.IsZero() {
 				err = fmt.Errorf("%w (a part of it was published: %s)", err, token)
@@ -102,7 +113,7 @@ func (o *options) invalidate(cmd *cobra.Command, list []event.Target, reason str
 			Targets []event.Target `json:"targets"`
 			*ctl.Report
 		}{Token: token, Targets: list}
-		if wait {
+		if in.wait {
 			var report ctl.Report
 			if report, err = o.barrier(ctx, cmd, conn, node, token); err != nil {
 				err = fmt.Errorf("published as %s: %w", token, err)
@@ -117,8 +128,30 @@ func (o *options) invalidate(cmd *cobra.Command, list []event.Target, reason str
 	})
 }
 
+// ready waits until node is. That there is no stream is known at once, and waiting makes none.
+func ready(ctx context.Context, node *lethe.Node) error {
+	for {
+		short, cancel := context.WithTimeout(ctx, readyPause)
+		err := node.Ready(short)
+		cancel()
+		if err == nil || ctx.Err() != nil || errors.Is(err, bus.ErrNoStream) || errors.Is(err, lethe.ErrClosed) {
+			return err
+		}
+		select {
+		case <-short.Done():
+		case <-ctx.Done():
+		}
+	}
+}
+
+// readyPause is how often a node that is not ready is asked why.
+const readyPause = 100 * time.Millisecond
+
 // notReady is before anything was done: what is missing is a stream, or an answer.
 func notReady(ctx context.Context, fleet string, err error) error {
+	if errors.Is(err, bus.ErrNoStream) {
+		return cli.Exit(cli.CodeFailed, err)
+	}
 	if ctx.Err() == nil || cli.Code(err) == cli.CodeConnection {
 		return err
 	}

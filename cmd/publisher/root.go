@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -21,6 +25,7 @@ type options struct {
 	namespace string // of manifests
 	output    format
 	timeout   time.Duration
+	spare     atomic.Bool // the next refusal to ask who is there is passed over
 }
 
 func newRoot() *cobra.Command {
@@ -71,7 +76,7 @@ func (o *options) complete(cmd *cobra.Command) error {
 func (o *options) connect(ctx context.Context) (context.Context, *nats.Conn, error) {
 	ctx, refuse := context.WithCancelCause(ctx)
 	conn, err := o.nats.Connect(o.timeout, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		if errors.Is(err, nats.ErrPermissionViolation) {
+		if errors.Is(err, nats.ErrPermissionViolation) && !o.spared(err) {
 			refuse(cli.Exit(cli.CodeConnection, fmt.Errorf("the server refused: %w: this user lacks that permission", err)))
 		}
 	}))
@@ -80,6 +85,13 @@ func (o *options) connect(ctx context.Context) (context.Context, *nats.Conn, err
 		return nil, nil, err
 	}
 	return ctx, conn, nil
+}
+
+// spared says whether a permission is one that a command does without: to ask the nodes whether there is such a function, and
+// for that who is there, and the server which fleets there are.
+func (o *options) spared(err error) bool {
+	of := func(subject string) bool { return strings.Contains(err.Error(), strconv.Quote(subject)) }
+	return of(ctl.AnySubject(o.fleet, ctl.Has)) || of("$JS.API.STREAM.LIST") || of(ctl.AnySubject(o.fleet, "barrier")) && o.spare.Swap(false)
 }
 
 // within bounds ctx by --timeout.

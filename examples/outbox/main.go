@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/lethe-cache/lethe/examples/internal/web"
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -24,7 +24,7 @@ import (
 const Product event.Name[string] = "catalog.product"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := web.Signals()
 	err := run(ctx)
 	stop()
 	if err != nil {

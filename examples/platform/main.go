@@ -19,10 +19,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/lethe-cache/lethe/examples/internal/web"
 	"github.com/lethe-cache/lethe/examples/platform/views"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -31,6 +30,7 @@ import (
 
 type config struct {
 	nats, fleet, name, database, http string
+	drain                             time.Duration
 }
 
 func main() {
@@ -40,8 +40,13 @@ func main() {
 	flag.StringVar(&cfg.name, "name", "", "name of this node (default: host name and a random suffix)")
 	flag.StringVar(&cfg.database, "database", "", "sqlite:FILE or postgres://…, the one the fleet's nodes have")
 	flag.StringVar(&cfg.http, "http", "127.0.0.1:8090", "address to answer HTTP on")
+	flag.DurationVar(&cfg.drain, "drain", 0, "how long to answer on when told to end; about 5s where load balancers have to find out")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "platform: %q: there are flags only, see -help\n", flag.Args())
+		os.Exit(2)
+	}
+	ctx, stop := web.Signals()
 	err := run(ctx, cfg, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	stop()
 	if err != nil {
@@ -69,38 +74,16 @@ func run(ctx context.Context, cfg config, logger *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(node, store, views.New(node, store)), ReadHeaderTimeout: 5 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
 	logger.Info("serving", "http", "http://"+listener.Addr().String(), "node", node.Status().Name)
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return err
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	ready := func(ctx context.Context) error { return errors.Join(node.Ready(ctx), store.Ready(ctx)) }
+	return web.Serve(ctx, listener, handler(views.New(node, store)), ready, cfg.drain)
 }
 
 // handler answers reads. One that brings a Lethe-Token, as an apply answers with it, sees that change.
-func handler(node *lethe.Node, store *manifest.Store, v *views.Views) http.Handler {
+func handler(v *views.Views) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /chatbots/{namespace}/{name}", answer(v.Chatbot))
 	mux.HandleFunc("GET /accounts/{namespace}/{name}", answer(v.Account))
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
-		if err := errors.Join(node.Ready(ctx), store.Ready(ctx)); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		}
-	})
 	return mux
 }
 

@@ -7,15 +7,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"time"
 
+	"github.com/lethe-cache/lethe/examples/internal/web"
 	"github.com/lethe-cache/lethe/examples/service/catalog"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -30,8 +30,12 @@ func main() {
 func run() error {
 	listen := flag.String("listen", "127.0.0.1:9001", "address to serve on")
 	db := flag.String("db", "products.json", "file that holds the products, shared by all copies")
+	drain := flag.Duration("drain", 5*time.Second, "how long to answer on when told to end, while load balancers find out")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if flag.NArg() > 0 {
+		return fmt.Errorf("%q: there are flags only, see -help", flag.Args())
+	}
+	ctx, stop := web.Signals()
 	defer stop()
 	node, err := lethe.Open(ctx, lethe.Config{URL: os.Getenv("NATS_URL"), Fleet: "shop"})
 	if err != nil {
@@ -41,10 +45,10 @@ func run() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /p/{sku}", s.Get)
 	mux.HandleFunc("PUT /p/{sku}", s.Put)
-	server := &http.Server{Addr: *listen, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", *listen)
+	if err != nil {
 		return errors.Join(err, node.Close())
 	}
-	return node.Close()
+	return errors.Join(web.Serve(ctx, listener, mux, node.Ready, *drain), node.Close())
 }

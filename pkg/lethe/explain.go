@@ -16,6 +16,7 @@ type FunctionInfo struct {
 	Name   string            `json:"name"`
 	Former string            `json:"formerName,omitempty"`
 	Args   int               `json:"args"`
+	Kinds  []string          `json:"kinds"` // of the arguments in JSON: string, number, boolean, object, array or any
 	TTL    time.Duration     `json:"ttlNanoseconds"`
 	Hashed bool              `json:"hashedKeys,omitempty"`
 	Reads  map[string]uint64 `json:"reads"` // by how they were answered
@@ -25,7 +26,7 @@ type FunctionInfo struct {
 func (n *Node) Functions() []FunctionInfo {
 	infos := []FunctionInfo{}
 	for _, f := range n.functions.all() {
-		i := FunctionInfo{Name: f.name, Former: f.former, Args: len(f.shape), TTL: f.ttl, Hashed: f.hashed, Reads: map[string]uint64{}}
+		i := FunctionInfo{Name: f.name, Former: f.former, Args: len(f.shape), Kinds: kindNames(f.shape), TTL: f.ttl, Hashed: f.hashed, Reads: map[string]uint64{}}
 		for r, name := range results {
 			i.Reads[name] = f.requests.sum(r)
 		}

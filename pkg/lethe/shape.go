@@ -46,6 +46,28 @@ func kindOf(t reflect.Type) jsonKind {
 	}
 }
 
+// kindNames are the kinds of a shape as JSON calls them.
+func kindNames(shape []jsonKind) []string {
+	names := make([]string, len(shape))
+	for i, k := range shape {
+		switch k {
+		case stringKind:
+			names[i] = "string"
+		case numberKind:
+			names[i] = "number"
+		case boolKind:
+			names[i] = "boolean"
+		case objectKind:
+			names[i] = "object"
+		case arrayKind:
+			names[i] = "array"
+		default:
+			names[i] = "any"
+		}
+	}
+	return names
+}
+
 func kindOfByte(b byte) jsonKind {
 	switch b {
 	case '"', '{', '[', 'n': // null is no argument's kind

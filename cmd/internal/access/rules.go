@@ -53,6 +53,7 @@ func (r *rules) publisher() {
 	r.invalidate()
 	r.say(r.api("STREAM.INFO"), "tokens name the stream's epoch")
 	r.ask(r.ctl("barrier"), "ask whether all nodes have applied it")
+	r.ask(r.ctl(ctl.Has), "ask whether there is such a function, before a typo is published")
 	if r.Relay {
 		r.say(r.log(event.SysTick), "after a repeated publish of the outbox, a tick shows nodes what they may have missed")
 	}
@@ -103,6 +104,7 @@ func (r *rules) node() {
 		r.hear(ctl.Subject(r.Fleet, what, r.Name), "questions to this node")
 		r.hear(ctl.Subject(r.Fleet, what, ""), "questions to all nodes")
 	}
+	r.hear(r.ctl(ctl.Has), "whether this node memoizes a function")
 	if r.Relay {
 		for _, what := range ctl.ManifestVerbs() {
 			r.hear(ctl.AnySubject(r.Fleet, what), "questions about manifests, each answered by one of the nodes")
@@ -157,6 +159,7 @@ func (r *rules) admin() {
 	r.say("$JS.API.STREAM.MSG.DELETE."+stream+"_DEAD", "drop a dead letter")
 	r.say(bus.AgainSubject(r.Fleet, "*"), "have a receiver called with a dead letter again")
 	r.ask(r.ctl("barrier"), "ask whether all nodes have applied it")
+	r.ask(r.ctl(ctl.Has), "ask whether there is such a function, before a typo is published")
 	r.ask(r.ctl(ctl.GetStatus+".*"), "ask nodes how they are")
 	r.ask(r.ctl(ctl.Explain+".*"), "ask nodes what they have")
 	r.manifests()

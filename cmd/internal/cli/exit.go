@@ -86,6 +86,10 @@ func Main(root *cobra.Command) int {
 func Execute(ctx context.Context, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	began := false
+	root.InitDefaultCompletionCmd()
+	for _, sub := range root.Commands() {
+		needOne(sub)
+	}
 	markBegun(root, &began)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -103,6 +107,28 @@ func Execute(ctx context.Context, root *cobra.Command) int {
 		root.PrintErrf("See '%s --help'.\n", cmd.CommandPath())
 	}
 	return code
+}
+
+// needOne makes a command that only groups others refuse to be called alone, or with a word that is none of them: cobra prints its
+// help and reports success.
+func needOne(cmd *cobra.Command) {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		needOne(sub)
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if cmd.Runnable() || len(names) == 0 {
+		return
+	}
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return Usagef("%s has no command %q: there are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+		}
+		return Usagef("%s needs one of %s", cmd.CommandPath(), strings.Join(names, ", "))
+	}
 }
 
 func markBegun(cmd *cobra.Command, began *bool) {

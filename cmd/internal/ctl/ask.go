@@ -35,6 +35,13 @@ type Answer struct {
 // has answered. With names of nodes that are known it ends as soon as all of those have; a name may be there twice. No answer
 // at all is ErrNoNode.
 func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []byte, known ...string) ([]Answer, error) {
+	return gather(ctx, nc, Subject(fleet, what, node), body, func(answers []Answer) bool {
+		return node != "" || len(known) > 0 && len(Missing(answers, known)) == 0
+	})
+}
+
+// gather is Ask on any subject; all says whether no further answer is wanted.
+func gather(ctx context.Context, nc *nats.Conn, subject string, body []byte, all func([]Answer) bool) ([]Answer, error) {
 	inbox := nc.NewRespInbox()
 	replies := make(chan *nats.Msg, maxAnswers)
 	sub, err := nc.ChanSubscribe(inbox, replies)
@@ -42,7 +49,7 @@ func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []by
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := nc.PublishRequest(Subject(fleet, what, node), inbox, body); err != nil {
+	if err := nc.PublishRequest(subject, inbox, body); err != nil {
 		return nil, err
 	}
 	var answers []Answer
@@ -51,10 +58,10 @@ func Ask(ctx context.Context, nc *nats.Conn, fleet, what, node string, body []by
 		select {
 		case msg := <-replies:
 			if msg.Header.Get("Status") == "503" {
-				return nil, fmt.Errorf("%w: nothing listens on %s", ErrNoNode, Subject(fleet, what, node))
+				return nil, fmt.Errorf("%w: nothing listens on %s", ErrNoNode, subject)
 			}
 			answers = append(answers, read(msg))
-			if node != "" || len(known) > 0 && len(Missing(answers, known)) == 0 {
+			if all(answers) {
 				return answers, nil
 			}
 			enough = time.After(quiet)

@@ -3,6 +3,7 @@
 //
 //	explain.<node>  explain._all     body: one target with arguments; the answer is a lethe.Explanation
 //	status.<node>   status._all      no body; the answer is a Status
+//	has                              body: one target of a function; each node answers with a Knowledge
 //
 // What follows one of the nodes answers that have a database; they are a queue group.
 //

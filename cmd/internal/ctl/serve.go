@@ -64,6 +64,13 @@ func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ..
 			}
 		}
 	}
+	// Every node answers for itself: who is asked by name is asked what it has.
+	err = service.AddEndpoint(Has, answerable(func(r micro.Request) { has(n, r) }), micro.WithEndpointSubject(AnySubject(s.Fleet, Has)),
+		micro.WithEndpointPendingLimits(maxWaiting, maxWaitingBytes))
+	if err != nil {
+		_ = service.Stop()
+		return nil, fmt.Errorf("micro service, %s: %w", Has, err)
+	}
 	d := newDesk()
 	life, cancel := context.WithCancel(context.Background())
 	end := func() error {

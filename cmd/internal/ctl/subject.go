@@ -11,6 +11,7 @@ import (
 const (
 	Explain   = "explain"
 	GetStatus = "status"
+	Has       = "has"
 )
 
 // What one of the nodes with a database is asked.
