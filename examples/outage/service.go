@@ -23,6 +23,7 @@ const (
 // service is one replica.
 type service struct {
 	db    *sql.DB
+	nc    *nats.Conn
 	node  *lethe.Node
 	relay *outbox.Relay
 	name  *lethe.Func[string, string]
@@ -35,7 +36,7 @@ func newService(ctx context.Context, url, name string, db *sql.DB) (*service, er
 	if err != nil {
 		return nil, err
 	}
-	s := &service{db: db}
+	s := &service{db: db, nc: nc}
 	// 5 s is the shortest bound there is; 10 s is the default.
 	s.node, err = lethe.Open(ctx, lethe.Config{Conn: nc, Fleet: "shop", Name: name, MaxStaleness: 5 * time.Second})
 	if err != nil {
@@ -43,7 +44,9 @@ func newService(ctx context.Context, url, name string, db *sql.DB) (*service, er
 		return nil, err
 	}
 	if s.relay, err = outbox.StartRelay(ctx, db, s.node, outbox.RelayConfig{}); err != nil {
-		return nil, join(err, s.node.Close())
+		err = join(err, s.node.Close())
+		nc.Close()
+		return nil, err
 	}
 	s.name = lethe.Memoize(s.node, Name, s.loadName, lethe.WithPolicy(lethe.ServeStale(10*time.Minute)))
 	s.stock = lethe.Memoize(s.node, Stock, s.loadStock) // lethe.Bypass is the default
@@ -99,6 +102,11 @@ func (s *service) rename(ctx context.Context, sku, name string) (outbox.Ticket, 
 	return ticket, tx.Commit()
 }
 
-func (s *service) close() error { return join(s.relay.Close(), s.node.Close()) }
+// close ends in the opposite order; a connection that was given to a node stays its giver's to close.
+func (s *service) close() error {
+	err := join(s.relay.Close(), s.node.Close())
+	s.nc.Close()
+	return err
+}
 
 func join(errs ...error) error { return errors.Join(errs...) }
