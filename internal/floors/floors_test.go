@@ -84,6 +84,7 @@ func TestARuleBrokenIsFound(t *testing.T) {
 		{"own package in an external test", pkg{ImportPath: module + "pkg/lethe", XTestImports: []string{module + "pkg/lethe"}}, false},
 		{"internals in an example", pkg{ImportPath: module + "examples/x", Imports: []string{module + "internal/bus"}}, true},
 		{"an example's own package", pkg{ImportPath: module + "examples/x", Imports: []string{module + "examples/x/y"}}, false},
+		{"what examples share", pkg{ImportPath: module + "examples/x", Imports: []string{module + "examples/internal/y"}}, false},
 		{"one example in another", pkg{ImportPath: module + "examples/x/y", Imports: []string{module + "examples/xy/z"}}, true},
 		{"cmd's own internals", pkg{ImportPath: module + "cmd/node", Imports: []string{module + "cmd/internal/ctl"}}, false},
 		{"one command in another", pkg{ImportPath: module + "cmd/node", Imports: []string{module + "cmd/publisher"}}, true},
@@ -108,7 +109,8 @@ func check(p pkg) (problems []string) {
 		}
 		target, known := floorOf(to)
 		switch {
-		case strings.HasPrefix(from, "cmd/") && strings.HasPrefix(to, "cmd/internal/"):
+		case strings.HasPrefix(from, "cmd/") && strings.HasPrefix(to, "cmd/internal/"),
+			strings.HasPrefix(from, "examples/") && strings.HasPrefix(to, "examples/internal/"):
 		case strings.HasPrefix(from, "examples/") && strings.HasPrefix(to, example(from)):
 		case strings.HasPrefix(from, "examples/") && (strings.HasPrefix(to, "internal/") || strings.HasPrefix(to, "cmd/")):
 			problems = append(problems, fmt.Sprintf("%s imports %s: an example may use only what its readers can import", from, to))
