@@ -101,7 +101,7 @@ func (e Event) Receivers() []string {
 }
 
 // Spares says whether the receiver of this name is not called for e, because e is a consequence of its own call.
-func (e *Event) Spares(receiver string) bool {
+func (e Event) Spares(receiver string) bool {
 	return e.Extensions[AttributeReceivers] == everyReceiver || slices.Contains(e.Receivers(), receiver)
 }
 

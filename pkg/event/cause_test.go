@@ -12,11 +12,10 @@ import (
 
 func TestAnEventNamesItsCauseAndTheReceiversOnTheWay(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
 	e := event.Event{ID: "first", ActorType: "user", ActorID: "ann", Reason: "prices"}
 	names := []string{"cdn", "a, b", "100%", "*", "ümlaut/x"}
 	for i, name := range names {
-		ctx = event.WithCause(t.Context(), e, name)
+		ctx := event.WithCause(t.Context(), e, name)
 		id, receivers := event.CauseFrom(ctx)
 		if id != e.ID || receivers == "" {
 			t.Fatalf("%q, %q of %+v", id, receivers, e)

@@ -22,8 +22,9 @@ type shape uint32
 const (
 	shapeUnknown shape = iota // nothing was said
 	shapeAny                  // of several keys, or illegible: no function's
-	shapeFirst                // the lowest of a digest
 )
+
+const shapeFirst = 2 // the lowest of a digest
 
 // shapeOf is the digest of a canonical key's shape.
 func shapeOf(canonical string) shape {
@@ -87,7 +88,7 @@ func (t Target) SameShape(u Target) bool {
 }
 
 // keyShape is the event's AttributeKeyShape; empty where no key tells its shape.
-func (e *Event) keyShape() string {
+func (e Event) keyShape() string {
 	var known shape
 	first := true
 	for i := range e.Targets {
