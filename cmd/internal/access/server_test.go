@@ -78,7 +78,7 @@ func login(t *testing.T, url string, u User, opts ...nats.Option) *conn {
 	t.Helper()
 	c := &conn{url: url}
 	all := append([]nats.Option{
-		nats.CustomInboxPrefix(u.InboxPrefix), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(50 * time.Millisecond),
+		nats.CustomInboxPrefix(u.InboxPrefix), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(50 * time.Millisecond), nats.Timeout(patience),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				c.mu.Lock()

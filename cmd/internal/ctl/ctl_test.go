@@ -46,7 +46,7 @@ func serving(t *testing.T, names ...string) *nats.Conn {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = stop() })
-		if err := node.Ready(within(t, 20*time.Second)); err != nil {
+		if err := node.Ready(within(t, patience)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,12 +64,12 @@ func TestEveryNodeAnswersAndOneByItsName(t *testing.T) {
 	t.Parallel()
 	names := []string{"web-1", "web_2", "WEB"}
 	nc := serving(t, names...)
-	answers, err := Ask(within(t, 20*time.Second), nc, "shop", GetStatus, "", nil)
+	answers, err := Ask(within(t, patience), nc, "shop", GetStatus, "", nil)
 	if err != nil || len(answers) != len(names) {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	for _, name := range names {
-		answers, err := Ask(within(t, 20*time.Second), nc, "shop", GetStatus, name, nil)
+		answers, err := Ask(within(t, patience), nc, "shop", GetStatus, name, nil)
 		if err != nil || len(answers) != 1 || answers[0].Err != nil {
 			t.Fatalf("%s: %+v, %v", name, answers, err)
 		}
@@ -103,7 +103,7 @@ func TestABadQuestionIsAnsweredWithItsError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, body := range []string{"", "nonsense", `{"tag":1}`, string(all)} {
-		answers, err := Ask(within(t, 20*time.Second), nc, "shop", Explain, "one", []byte(body))
+		answers, err := Ask(within(t, patience), nc, "shop", Explain, "one", []byte(body))
 		if err != nil || len(answers) != 1 || answers[0].Err == nil {
 			t.Errorf("%q: %+v, %v", body, answers, err)
 		}
@@ -135,7 +135,7 @@ func TestAnAnswerGoesToAnInboxOrNowhere(t *testing.T) {
 					}
 				}
 				// Requests of one subject are answered in their order, so what was said would be here first.
-				if answers, err := Ask(within(t, 20*time.Second), nc, "shop", what, node, body, "one"); err != nil || len(answers) != 1 {
+				if answers, err := Ask(within(t, patience), nc, "shop", what, node, body, "one"); err != nil || len(answers) != 1 {
 					t.Fatalf("a request that has an inbox: %d answers, %v", len(answers), err)
 				}
 			}
@@ -152,13 +152,13 @@ func TestAnAnswerGoesToAnInboxOrNowhere(t *testing.T) {
 func TestAskingEndsWhenAllThatAreKnownHaveAnswered(t *testing.T) {
 	t.Parallel()
 	nc := serving(t, "a", "b", "c")
-	answers, err := Ask(within(t, 20*time.Second), nc, "shop", GetStatus, "", nil, "a", "b", "c")
+	answers, err := Ask(within(t, patience), nc, "shop", GetStatus, "", nil, "a", "b", "c")
 	if err != nil || len(answers) != 3 || len(Missing(answers, []string{"c", "b", "a"})) != 0 {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	begun := time.Now()
-	answers, err = Ask(within(t, 20*time.Second), nc, "shop", GetStatus, "", nil, "a", "b", "c", "c", "gone")
-	if err != nil || len(answers) != 3 || time.Since(begun) > 10*time.Second {
+	answers, err = Ask(within(t, patience), nc, "shop", GetStatus, "", nil, "a", "b", "c", "c", "gone")
+	if err != nil || len(answers) != 3 || time.Since(begun) > patience/2 {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	if left := Missing(answers, []string{"a", "b", "c", "c", "gone"}); !slices.Equal(left, []string{"c", "gone"}) {
@@ -175,10 +175,10 @@ func TestWhoAsksTheFleetHearsWhoIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = quiet.Close() })
-	if err := quiet.Ready(within(t, 20*time.Second)); err != nil {
+	if err := quiet.Ready(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	x, err := ExplainAll(within(t, 20*time.Second), nc, quiet, event.Key("catalog.price", "a"))
+	x, err := ExplainAll(within(t, patience), nc, quiet, event.Key("catalog.price", "a"))
 	if err != nil || len(x.Nodes) != 1 || x.Nodes[0].Node != "a" || !slices.Equal(x.Silent, []string{"service"}) {
 		t.Fatalf("%+v, %v", x, err)
 	}
@@ -222,7 +222,7 @@ func TestNobodyThereIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
 	nc := serving(t)
 	begin := time.Now()
-	if _, err := Ask(within(t, 20*time.Second), nc, "shop", GetStatus, "", nil); !errors.Is(err, ErrNoNode) || time.Since(begin) > 10*time.Second {
+	if _, err := Ask(within(t, patience), nc, "shop", GetStatus, "", nil); !errors.Is(err, ErrNoNode) || time.Since(begin) > patience/2 {
 		t.Errorf("after %v: %v", time.Since(begin), err)
 	}
 	// Somebody listens, but never answers.

@@ -38,7 +38,7 @@ func newTown(t *testing.T) *town {
 
 func (w *town) connect() *nats.Conn {
 	w.t.Helper()
-	nc, err := nats.Connect(w.srv.URL(), nats.MaxReconnects(-1))
+	nc, err := nats.Connect(w.srv.URL(), nats.MaxReconnects(-1), nats.Timeout(patience))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -13,7 +12,7 @@ import (
 func TestFollowAsksAStreamThatRepublishesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	if _, err := l.conn.Request("$JS.API.STREAM.DELETE."+event.StreamName("shop"), nil, 10*time.Second); err != nil {
+	if _, err := l.conn.Request("$JS.API.STREAM.DELETE."+event.StreamName("shop"), nil, patience); err != nil {
 		t.Fatal(err)
 	}
 	began := make(chan struct{})
@@ -35,7 +34,7 @@ func TestFollowAsksAStreamThatRepublishesNothing(t *testing.T) {
 		<-began
 		l.store(0, 300)
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var got []string
 	var last uint64
@@ -48,7 +47,7 @@ func TestFollowAsksAStreamThatRepublishesNothing(t *testing.T) {
 		got = append(got, m.Targets[0].Name())
 		switch len(got) {
 		case 300: // and then it is made anew
-			if _, err := l.conn.Request("$JS.API.STREAM.DELETE."+event.StreamName("shop"), nil, 10*time.Second); err != nil {
+			if _, err := l.conn.Request("$JS.API.STREAM.DELETE."+event.StreamName("shop"), nil, patience); err != nil {
 				return err
 			}
 			remake()

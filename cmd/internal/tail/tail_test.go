@@ -16,6 +16,9 @@ import (
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
+// patience is how long a test waits for what has to happen; nothing is measured with it.
+const patience = 2 * time.Minute
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // log is a fleet's stream on a real server. It republishes nothing by itself: the test is the live feed, and may lose what
@@ -149,7 +152,7 @@ func TestFollowFillsWhatTheFeedLost(t *testing.T) {
 		l.republish(14, 15) // said twice
 		l.republish(39, 40) // 15 to 38 lost
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := Follow(ctx, l.conn, inspect, Options{}, expect(t, 10, 40)); !errors.Is(err, errEnough) {
 		t.Fatal(err)
@@ -198,7 +201,7 @@ func TestFollowNoticesAStreamThatBeganAnew(t *testing.T) {
 		l.store(0, 3)
 		l.republish(20, 23)
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	noted := 0
 	err := Follow(ctx, l.conn, inspect, Options{Note: func(string) { noted++ }}, expect(t, 0, 3))
