@@ -10,6 +10,7 @@ READS    ?= 10000000
 MATCH    ?=
 SEEDS    ?= 200
 CHAOS    ?= 60s
+OUTAGES  ?=
 DATABASES ?= sqlite
 
 GOLANGCI_VERSION := v2.15.0
@@ -36,7 +37,7 @@ build: ## bin/lethe-node and bin/lethe-publisher
 
 test: postgres ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
-	$(GO) test $(RACE) -timeout 15m ./...
+	$(GO) test $(RACE) -timeout 60m ./...
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
 postgres: ## a PostgreSQL for the tests: one that is installed, LETHE_TEST_POSTGRES, or Debian's
@@ -63,8 +64,8 @@ exact: ## the exactness run, long: READS reads that must all be fresh
 sim: ## the whole fleet under virtual time: SEEDS seeds; a failing one is replayed by its number
 	$(GO) run ./internal/sim/simulate -seeds $(SEEDS)
 
-chaos: ## a real three-node cluster and nodes as processes, with faults, for CHAOS
-	cd chaos && $(GO) build -o ../$(BIN)/chaos . && ../$(BIN)/chaos -for $(CHAOS)
+chaos: postgres ## a real three-node cluster, nodes and brokers on two databases as processes, with faults and outages (OUTAGES=5s-2m), for CHAOS
+	cd chaos && $(GO) build -o ../$(BIN)/chaos . && ../$(BIN)/chaos -for $(CHAOS) -databases sqlite,postgres -outages '$(OUTAGES)'
 
 topology: postgres ## docker-compose.yml and Dockerfile, checked, and the same topology as processes
 	cd deploy && $(GO) test -count=1 -timeout 20m ./...

@@ -9,8 +9,9 @@ import (
 // command is what the driver asks of a node, a line of JSON on its standard input.
 type command struct {
 	ID     int64         `json:"id"`
-	Do     string        `json:"do"` // wait, invalidate, final
+	Do     string        `json:"do"` // one of the commands below
 	Token  string        `json:"token,omitempty"`
+	Ticket string        `json:"ticket,omitempty"`
 	Kind   string        `json:"kind,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Covers []judge.Cover `json:"covers,omitempty"`
@@ -22,12 +23,15 @@ const (
 	doWait       = "wait"
 	doInvalidate = "invalidate"
 	doFinal      = "final"
+	doApply      = "apply"
+	doTicket     = "ticket"
 )
 
 // answer is what came of a command, or a node's own report: a line of JSON behind "D " or "S " on its standard output.
 type answer struct {
 	ID      int64  `json:"id"`
 	Token   string `json:"token,omitempty"`
+	Ticket  string `json:"ticket,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Refused bool   `json:"refused,omitempty"` // event.ErrInvalid
 }

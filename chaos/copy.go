@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,8 @@ import (
 
 // copyOf is one node of the fleet as the driver sees it: a name and links that outlive its processes.
 type copyOf struct {
+	role  string // of its process; "" = node
+	keys  int    // 0 = keysMost
 	index int
 	name  string
 	args  []string
@@ -43,7 +46,7 @@ var (
 
 // start begins a life, the first or the next.
 func (c *copyOf) start() error {
-	p, err := spawn(c.logs, c.name, append([]string{"node"}, c.args...)...)
+	p, err := spawn(c.logs, c.name, append([]string{cmp.Or(c.role, "node")}, c.args...)...)
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (c *copyOf) take(life int, line string) error {
 	switch mark {
 	case "R":
 		r, err := judge.ParseRead(line)
-		if err != nil || r.Key < 0 || r.Key >= keysMost {
+		if err != nil || r.Key < 0 || r.Key >= cmp.Or(c.keys, keysMost) {
 			return errors.Join(err, strconv.ErrRange)
 		}
 		c.judge.Read(c.index, life, r, mono())

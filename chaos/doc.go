@@ -8,6 +8,11 @@
 // stops and restarts of servers and nodes; a server's store taken away; a full disk; and the stream's leader made to step down every
 // few seconds. Nodes read all the time and report each read by the one monotonic clock of the machine; package judge decides.
 //
+// With -databases there are brokers as well: several processes share a SQLite file, several a PostgreSQL, all write and read
+// manifests there, and one relay of each database announces. With -outages all servers are killed or stopped at once, for seconds
+// or minutes, again and again; some brokers are stopped or killed meanwhile. When the bus is back no other fault of servers begins
+// until it is clear that no row waits for longer than ten seconds, and at the end everything committed has to be in the log.
+//
 // When the faults are over the fleet has to heal: every node reaches the last token and brings the truth from its cache, and the
 // stream's log has every acknowledged invalidation. Any violation is written to a file with the history around it, and the exit code
 // is 1. A slow machine is not a violation: what is judged is data, by moments.

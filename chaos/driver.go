@@ -25,6 +25,10 @@ type options struct {
 	nodes     int
 	reads     int // a second and node
 	writes    int // a second
+	databases string
+	outages   string
+	away      span
+	settle    time.Duration
 	report    string
 	history   string
 	sabotage  string
@@ -48,6 +52,7 @@ type driver struct {
 	stamps     stamps
 	nodes      []*copyOf
 	publishers []*lethe.Node
+	brokered   brokered
 	sabotage   string
 	begun      time.Time
 
@@ -118,7 +123,7 @@ func (d *driver) start(ctx context.Context) (err error) {
 	if err := d.startPublishers(ctx); err != nil {
 		return err
 	}
-	return d.startNodes(ctx, socket)
+	return errors.Join(d.startNodes(ctx, socket), d.startBrokers(ctx))
 }
 
 // makeStream opens a node that makes the stream: publishers make none.
@@ -206,7 +211,7 @@ func (d *driver) close() error {
 			p.kill()
 		}
 	}
-	var errs []error
+	errs := []error{d.closeBrokers()}
 	if d.cluster != nil {
 		d.cluster.close()
 	}
@@ -246,6 +251,11 @@ func (d *driver) run(ctx context.Context) error {
 		busy.Go(func() { d.stepDown(under, d.opt.seed) })
 	}
 	busy.Go(func() { d.harm(under, d.opt.seed, kinds) })
+	busy.Go(func() { d.outages(under, d.opt.seed, d.opt.away) })
+	for _, s := range d.brokered.all {
+		always.Go(func() { d.watchRows(life, s) })
+		busy.Go(func() { d.keepApplying(under, s) })
+	}
 	busy.Go(func() { d.progress(under) })
 	busy.Wait()
 	d.waiting.Wait()
@@ -255,6 +265,9 @@ func (d *driver) run(ctx context.Context) error {
 	stop()
 	always.Wait()
 	d.judge.Finish()
+	if d.brokered.judge != nil {
+		d.brokered.judge.Finish()
+	}
 	return err
 }
 
@@ -264,7 +277,19 @@ func (d *driver) advance(ctx context.Context) {
 		wait(ctx, 250*time.Millisecond)
 		d.stamps.settle(ctx, d.watch, d.judge)
 		d.judge.Advance(mono())
+		if d.brokered.judge != nil {
+			d.brokered.judge.Advance(mono())
+		}
 	}
+}
+
+// violations of both judges.
+func (d *driver) violations() int64 {
+	n := d.judge.Counts().Violations
+	if d.brokered.judge != nil {
+		n += d.brokered.judge.Counts().Violations
+	}
+	return n
 }
 
 // end waits until the fleet has healed and checks that nothing acknowledged was lost, on any node or in the log.
@@ -273,6 +298,7 @@ func (d *driver) end(ctx context.Context) error {
 	if err := poll(ctx, 2*time.Minute, "the cluster has healed", d.cluster.healthy); err != nil {
 		return err
 	}
+	d.endBrokers(ctx)
 	last := d.last()
 	cmd := command{Do: doFinal, Token: last.String()}
 	for k := range keysMost {

@@ -17,12 +17,13 @@ type ledger struct {
 	mu    sync.Mutex                 // guards what follows
 	said  map[int64]map[uint64]bool  // write -> hashes of its targets, not found yet
 	mixed map[uint64]map[uint64]bool // sequence -> hashes of targets of which it has to name one, for each write of it
+	items map[string]bool            // reasons of manifests committed, not found yet
 	top   map[int64]uint64           // write -> the sequence of its token
 	count int
 }
 
 func newLedger() *ledger {
-	return &ledger{said: map[int64]map[uint64]bool{}, mixed: map[uint64]map[uint64]bool{}, top: map[int64]uint64{}}
+	return &ledger{said: map[int64]map[uint64]bool{}, mixed: map[uint64]map[uint64]bool{}, top: map[int64]uint64{}, items: map[string]bool{}}
 }
 
 func hashOf(t event.Target) uint64 {
@@ -53,6 +54,13 @@ func (l *ledger) add(w write, t event.Token) {
 		m[hashOf(target)] = true
 	}
 	l.said[w.id] = m
+}
+
+// commit notes a change of a manifest, which has to be announced with that reason.
+func (l *ledger) commit(reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.items[reason] = true
 }
 
 // missing reads the whole log and returns what was acknowledged and is not there.
@@ -95,6 +103,7 @@ func (l *ledger) missing(ctx context.Context, js jetstream.JetStream) (lost []st
 }
 
 func (l *ledger) found(seq uint64, r event.Received) {
+	delete(l.items, r.Reason)
 	said, ok := parseReason(r.Reason)
 	for _, t := range r.Targets {
 		if ok {
@@ -111,6 +120,11 @@ func (l *ledger) left(first uint64) (lost []string) {
 	for id, targets := range l.said {
 		if len(targets) > 0 && l.top[id] >= first {
 			lost = append(lost, fmt.Sprintf("write %d, acknowledged at %d: %d of its targets are not in the log", id, l.top[id], len(targets)))
+		}
+	}
+	for reason := range l.items {
+		if first <= 1 {
+			lost = append(lost, fmt.Sprintf("%s was committed and is not in the log", reason))
 		}
 	}
 	for seq := range l.mixed {

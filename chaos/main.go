@@ -35,6 +35,8 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 			return serve(ctx, args[1:])
 		case "node":
 			return beNode(ctx, args[1:])
+		case "broker":
+			return beBroker(ctx, args[1:])
 		}
 	}
 	return drive(ctx, args, out)
@@ -45,6 +47,7 @@ const (
 	sabotageOld   = "old"
 	sabotageLost  = "lost"
 	sabotageBound = "bound"
+	sabotageStuck = "stuck"
 )
 
 var (
@@ -62,9 +65,12 @@ func drive(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.IntVar(&opt.nodes, "nodes", 5, "nodes of the fleet")
 	flags.IntVar(&opt.reads, "reads", 300, "reads a second and node")
 	flags.IntVar(&opt.writes, "writes", 16, "writes a second")
+	flags.StringVar(&opt.databases, "databases", "", "sqlite, postgres or both, with commas: processes that share one write manifests; none where empty")
+	flags.DurationVar(&opt.settle, "settle", 2*time.Minute, "how long after the end whatever was committed may take to be announced")
+	flags.StringVar(&opt.outages, "outages", "none", "how long the whole bus is away at a time, from-to; where empty, what fits the run, 2m at most; none")
 	flags.StringVar(&opt.report, "report", "", "file for the report, JSON")
 	flags.StringVar(&opt.history, "history", filepath.Join(os.TempDir(), "chaos-violations.txt"), "file that violations are appended to, with the history around each")
-	flags.StringVar(&opt.sabotage, "sabotage", "", "old: loaders lie now and then; lost: writes are called acknowledged that were not; bound: nodes serve for longer than is judged. The run has to fail")
+	flags.StringVar(&opt.sabotage, "sabotage", "", "old: loaders lie now and then; lost: writes are called acknowledged that were not; bound: nodes serve for longer than is judged; stuck: what writes manifests publishes nothing any more once a publish has failed. The run has to fail")
 	flags.IntVar(&opt.lies, "lies", 100, "with -sabotage old: how many loads of a million lie")
 	flags.DurationVar(&opt.staleness, "staleness", 5*time.Second, "MaxStaleness of the nodes; every other one has twice as much")
 	if err := flags.Parse(args); err != nil {
@@ -72,6 +78,9 @@ func drive(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	if opt.nodes < 1 || opt.reads < 1 || opt.writes < 1 || opt.staleness < 5*time.Second {
 		return errors.New("-nodes, -reads and -writes are at least 1, -staleness at least 5s")
+	}
+	if opt.away, err = parseSpan(opt.outages, opt.length); err != nil {
+		return err
 	}
 	zerolog.SetGlobalLevel(zerolog.Disabled) // the proxies' own, on standard error
 	dir, err := os.MkdirTemp("", "lethe-chaos-")
@@ -87,7 +96,7 @@ func drive(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := d.finish(); err != nil {
 		return err
 	}
-	if n := d.judge.Counts().Violations; n > 0 {
+	if n := d.violations(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%w: %d violations, see %s", errViolated, n, opt.history))
 	}
 	return err

@@ -65,7 +65,7 @@ func beNode(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = n.Close() }()
-	m := &member{node: n, rate: *rate, out: bufio.NewWriterSize(os.Stdout, 64<<10), errors: map[string]int64{}}
+	m := newMember(n, *rate)
 	m.f = memoize(n, newDatabase(*socket, *lie))
 	if err := n.Receive("chaos", m.hear, lethe.WithQueue(8192)); err != nil {
 		return err
@@ -77,11 +77,15 @@ func beNode(ctx context.Context, args []string) error {
 		wg.Go(func() { m.read(ctx, i) })
 	}
 	wg.Go(func() { m.tell(ctx) })
-	return m.obey(ctx, &wg, os.Stdin)
+	return m.obey(ctx, &wg, os.Stdin, m.do)
+}
+
+func newMember(n *lethe.Node, rate int) *member {
+	return &member{node: n, rate: rate, out: bufio.NewWriterSize(os.Stdout, 64<<10), errors: map[string]int64{}}
 }
 
 // obey does what the lines of in ask, each on a goroutine of its own.
-func (m *member) obey(ctx context.Context, wg *sync.WaitGroup, in io.Reader) error {
+func (m *member) obey(ctx context.Context, wg *sync.WaitGroup, in io.Reader, do func(context.Context, command) answer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -90,7 +94,7 @@ func (m *member) obey(ctx context.Context, wg *sync.WaitGroup, in io.Reader) err
 			return fmt.Errorf("command %q: %w", lines.Text(), err)
 		}
 		wg.Go(func() {
-			a := m.do(ctx, c)
+			a := do(ctx, c)
 			a.ID = c.ID
 			m.say("D", a)
 		})

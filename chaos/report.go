@@ -21,6 +21,7 @@ type report struct {
 	Bounds     []string         `json:"bounds"`
 	Disk       string           `json:"disk"`
 	Judge      judge.Counts     `json:"judge"`
+	Brokers    *brokerReport    `json:"brokers,omitempty"`
 	OldestHit  string           `json:"oldest_cached"`
 	OldestPast string           `json:"oldest_stale"`
 	Writes     int64            `json:"writes"`
@@ -47,7 +48,7 @@ func (d *driver) result() report {
 	c := d.judge.Counts()
 	r := report{
 		Seed: d.opt.seed, Length: d.opt.length.String(), Ending: d.ending.Round(time.Millisecond).String(), Nodes: d.opt.nodes,
-		Disk: d.disk.String(), Judge: c, OldestHit: c.OldestHit.String(), OldestPast: c.OldestStale.String(),
+		Disk: d.disk.String(), Judge: c, Brokers: d.brokerResult(), OldestHit: c.OldestHit.String(), OldestPast: c.OldestStale.String(),
 		Writes: d.writes.Load(), Acked: d.ledger.count, Unknown: d.unknown.Load(), Why: d.reasons.counts(),
 		Waits: d.waits.Load(), Unwaited: d.unwaited.Load(), Logged: d.logged, Lost: d.lost[:min(len(d.lost), 100)],
 		Epochs: len(d.epochs), Heard: d.watch.heard, Leaders: d.leaders.Load(), Stepdowns: d.stepdowns.Load(),

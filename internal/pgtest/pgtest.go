@@ -22,6 +22,15 @@ const patience = 2 * time.Minute
 //nolint:gochecknoglobals // it has to outlive the tests that share it, and only tests see it
 var one = sync.OnceValues(start)
 
+// Start returns the address of a server that ends with this process, for programs that are tests themselves: it is started once.
+func Start() (address string, err error) {
+	s, err := one()
+	if err != nil {
+		return "", fmt.Errorf("no PostgreSQL: %w; apt-get install postgresql", err)
+	}
+	return s.address, nil
+}
+
 // DSN returns the address of an empty database of its own, which is dropped when the test ends, on a server that the test
 // process started, or on the one that the variable LETHE_TEST_POSTGRES names. It fails the test where there is none.
 func DSN(tb testing.TB) string {
