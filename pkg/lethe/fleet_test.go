@@ -99,7 +99,7 @@ func TestANodeThatSaidGoodbyeIsNotWaitedFor(t *testing.T) {
 	// Nodes that have only just begun, slowly, and whose one friend has left, wait for what they can't know of: three tries.
 	for try := 1; ; try++ {
 		took := afterAGoodbye(t)
-		if took <= 5*time.Second {
+		if took <= 30*time.Second { // the horizon of these nodes is two minutes
 			return
 		}
 		if try == 3 {
@@ -167,6 +167,7 @@ func TestAFrozenNodeIsNamedAndTheBarrierIsCompleteWhenItsHorizonHasPassed(t *tes
 		return err == nil && len(all) == 2 && !slices.ContainsFunc(all, func(s lethe.NodeStatus) bool { return s.State != lethe.Current })
 	})
 
+	frozen := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -178,19 +179,18 @@ func TestAFrozenNodeIsNamedAndTheBarrierIsCompleteWhenItsHorizonHasPassed(t *tes
 	if !errors.Is(err, lethe.ErrPending) || !errors.Is(err, context.DeadlineExceeded) || names(r.Applied) != "here" || len(r.Pending) != 1 {
 		t.Fatalf("with a frozen node: %+v, %v", r, err)
 	}
-	if took := time.Since(asked); took > 4*time.Second {
+	if took := time.Since(asked); took > patience/2 {
 		t.Errorf("it ended after %v, asked for one second", took)
 	}
-	if frozen := r.Pending[0].Name; frozen == "here" || !strings.Contains(err.Error(), frozen) {
-		t.Errorf("pending is %q: %v", frozen, err)
+	if name := r.Pending[0].Name; name == "here" || !strings.Contains(err.Error(), name) {
+		t.Errorf("pending is %q: %v", name, err)
 	}
-	asked = time.Now()
 	r, err = n.Barrier(within(t), tok)
 	if err != nil || len(r.Applied) != 2 || len(r.Pending) != 0 {
 		t.Fatalf("when its horizon has passed: %+v, %v", r, err)
 	}
-	if took := time.Since(asked); took < 5*time.Second {
-		t.Errorf("complete after %v, while the frozen node could still serve for 5 s", took)
+	if took := time.Since(frozen); took < 5*time.Second {
+		t.Errorf("complete %v after it was stopped, while it could still serve for 5 s", took)
 	}
 }
 
@@ -238,9 +238,10 @@ func TestTheStreamTellsHowLongAnyNodeMayServe(t *testing.T) {
 	t.Cleanup(cfg.Conn.Close)
 	n := must[*lethe.Node](t)(lethe.Open(t.Context(), cfg))
 	defer n.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	if err := n.Ready(ctx); !errors.Is(err, lethe.ErrNotReady) || !strings.Contains(fmt.Sprint(err), "metadata.lethe-horizon is 40s") {
-		t.Fatalf("a stream that tells less than the node serves: %v", err)
-	}
+	until(t, "a stream that tells less than the node serves is named", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := n.Ready(ctx)
+		return errors.Is(err, lethe.ErrNotReady) && strings.Contains(fmt.Sprint(err), "metadata.lethe-horizon is 40s")
+	})
 }

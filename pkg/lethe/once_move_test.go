@@ -70,7 +70,7 @@ func TestOncePerFleetMovesWhenItsNodeIsKilledInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the child has made its consumer", func() bool {
-		m, err := nc.Request("$JS.API.CONSUMER.INFO.LETHE_DEFAULT.lethe-once-r", nil, time.Second)
+		m, err := nc.Request("$JS.API.CONSUMER.INFO.LETHE_DEFAULT.lethe-once-r", nil, patience)
 		return err == nil && !contains(errors.New(string(m.Data)), "error")
 	})
 	must[event.Token](t)(n.Invalidate(t.Context(), event.Tag("a:b")))
@@ -122,11 +122,11 @@ func TestAnEventIsKeptInHandAsLongAsTheCallMayTake(t *testing.T) {
 	nodes := lethetest.Fleet(t, 2)
 	calls := make(chan event.Event, 10)
 	for _, n := range nodes {
-		lethe.HurryOnce(n, 4*time.Second, time.Second)
+		lethe.HurryOnce(n, 10*time.Second, time.Second)
 		share(t, n, "r", func(ctx context.Context, e event.Event) error {
 			calls <- e
 			select {
-			case <-time.After(8 * time.Second):
+			case <-time.After(20 * time.Second):
 			case <-ctx.Done():
 			}
 			return ctx.Err()
