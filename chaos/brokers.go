@@ -97,7 +97,11 @@ func (d *driver) startBrokers(ctx context.Context) error {
 	for range len(d.brokered.all) * brokersEach {
 		bounds = append(bounds, d.opt.staleness)
 	}
-	d.brokered.judge = judge.New(judge.Config{Keys: len(d.brokered.all) * itemsMost, Bounds: bounds, Report: d.violation})
+	d.brokered.judge = judge.New(judge.Config{
+		Keys: len(d.brokered.all) * itemsMost, Bounds: bounds, Report: d.violation,
+		// A process that is stopped in the middle of a commit tells of it when it goes on, or another one finds it.
+		Delay: d.opt.away.most + 2*time.Minute,
+	})
 	for i, s := range d.brokered.all {
 		for j, b := range s.brokers {
 			b.index, b.judge = i*brokersEach+j, d.brokered.judge

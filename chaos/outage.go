@@ -52,7 +52,7 @@ func (d *driver) outages(ctx context.Context, seed uint64, lengths span) {
 	}
 	r := rand.New(rand.NewPCG(seed, 5))
 	for {
-		wait(ctx, between(r, time.Second, 2*time.Second+min(30*time.Second, d.opt.length/20)))
+		wait(ctx, between(r, time.Second, 2*time.Second+min(time.Minute, d.opt.length/10)))
 		if ctx.Err() != nil {
 			return
 		}
