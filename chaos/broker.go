@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,7 +51,7 @@ func beBroker(ctx context.Context, args []string) error {
 	first := flags.Int("first", 0, "of its keys")
 	rate := flags.Int("rate", 50, "reads a second")
 	bound := flags.Duration("staleness", 5*time.Second, "MaxStaleness")
-	stuck := flags.Bool("stuck", false, "it publishes nothing more once a publish has failed")
+	stuck := flags.Bool("stuck", false, "it publishes nothing more after a few seconds")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -69,7 +68,7 @@ func beBroker(ctx context.Context, args []string) error {
 	defer func() { _ = n.Close() }()
 	var p outbox.Publisher = n
 	if *stuck {
-		p = &stubborn{Node: n}
+		p = &stubborn{Node: n, until: time.Now().Add(stuckAfter)}
 	}
 	b := &broker{member: newMember(n, *rate), namespace: *namespace, first: *first}
 	if b.store, err = manifest.Open(ctx, *dsn, p, manifest.WithLogger(log)); err != nil {
@@ -184,19 +183,19 @@ func (b *broker) final(ctx context.Context, c command) error {
 	return nil
 }
 
-// stubborn is a publisher that breaks the promise: after one failure it never publishes again.
+// stuckAfter is how long a sabotaged broker publishes.
+const stuckAfter = 3 * time.Second
+
+// stubborn is a publisher that breaks the promise: after a while it publishes nothing more.
 type stubborn struct {
 	*lethe.Node
-	failed atomic.Bool
+	until time.Time
 }
 
+// Publish publishes while it is time.
 func (s *stubborn) Publish(ctx context.Context, events ...event.Event) (event.Token, error) {
-	if s.failed.Load() {
+	if time.Now().After(s.until) {
 		return event.Token{}, lethe.ErrNotPublished
 	}
-	t, err := s.Node.Publish(ctx, events...)
-	if err != nil {
-		s.failed.Store(true)
-	}
-	return t, err
+	return s.Node.Publish(ctx, events...)
 }

@@ -89,6 +89,11 @@ func (d *driver) startBrokers(ctx context.Context) error {
 	if err := d.openShared(d.opt.databases); err != nil || len(d.brokered.all) == 0 {
 		return err
 	}
+	in, err := d.cluster.info(ctx)
+	if err != nil {
+		return err
+	}
+	d.ledger.first = in.State.FirstSeq
 	var urls []string
 	for _, s := range d.cluster.servers {
 		urls = append(urls, "nats://"+local(s.port))

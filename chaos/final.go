@@ -49,14 +49,15 @@ func (m *member) final(ctx context.Context, c command) error {
 	return nil
 }
 
-// cached reads until it is a hit. An older version is wrong however it came.
+// cached reads until it is a hit. An older version is wrong however it came, but for one that is served stale: after a soft
+// invalidation that may be, once, and the judge knows which was the last.
 func cached(ctx context.Context, name event.Name[int], key int, read func() (judge.Outcome, bool, error)) error {
 	for {
 		how, right, err := read()
 		switch {
 		case err != nil:
 			return fmt.Errorf("%s(%d): %w", name, key, err)
-		case !right:
+		case !right && how != judge.Stale:
 			return fmt.Errorf("%s(%d): %w: a %s", name, key, errWrong, how)
 		case how == judge.Hit:
 			return nil

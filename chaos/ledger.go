@@ -20,6 +20,7 @@ type ledger struct {
 	items map[string]bool            // reasons of manifests committed, not found yet
 	top   map[int64]uint64           // write -> the sequence of its token
 	count int
+	first uint64 // sequence of the log when the run began; what retention has dropped can't be told
 }
 
 func newLedger() *ledger {
@@ -123,7 +124,7 @@ func (l *ledger) left(first uint64) (lost []string) {
 		}
 	}
 	for reason := range l.items {
-		if first <= 1 {
+		if first <= l.first {
 			lost = append(lost, fmt.Sprintf("%s was committed and is not in the log", reason))
 		}
 	}

@@ -70,7 +70,7 @@ func drive(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.StringVar(&opt.outages, "outages", "none", "how long the whole bus is away at a time, from-to; where empty, what fits the run, 2m at most; none")
 	flags.StringVar(&opt.report, "report", "", "file for the report, JSON")
 	flags.StringVar(&opt.history, "history", filepath.Join(os.TempDir(), "chaos-violations.txt"), "file that violations are appended to, with the history around each")
-	flags.StringVar(&opt.sabotage, "sabotage", "", "old: loaders lie now and then; lost: writes are called acknowledged that were not; bound: nodes serve for longer than is judged; stuck: what writes manifests publishes nothing any more once a publish has failed. The run has to fail")
+	flags.StringVar(&opt.sabotage, "sabotage", "", "old: loaders lie now and then; lost: writes are called acknowledged that were not; bound: nodes serve for longer than is judged; stuck: brokers publish nothing any more after a few seconds. The run has to fail")
 	flags.IntVar(&opt.lies, "lies", 100, "with -sabotage old: how many loads of a million lie")
 	flags.DurationVar(&opt.staleness, "staleness", 5*time.Second, "MaxStaleness of the nodes; every other one has twice as much")
 	if err := flags.Parse(args); err != nil {

@@ -61,7 +61,7 @@ func TestRowsAreAnnouncedWithinSecondsOfEveryOutage(t *testing.T) {
 
 func TestARunWhoseRelaysGiveUpFails(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	said, history, _, err := short(t, "-faults", "none", "-databases", "sqlite", "-outages", "4s", "-sabotage", "stuck", "-for", "12s", "-settle", "5s")
+	said, history, _, err := short(t, "-faults", "none", "-databases", "sqlite", "-outages", "2s", "-sabotage", "stuck", "-for", "12s", "-settle", "5s")
 	if !errors.Is(err, errViolated) {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -102,7 +102,7 @@ func TestTheLengthsOfOutages(t *testing.T) {
 			long++
 		}
 	}
-	if short < 100 || long < 100 {
+	if short < 50 || long < 50 {
 		t.Errorf("of 1000 outages %d are short and %d long", short, long)
 	}
 }
