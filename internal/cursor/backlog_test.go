@@ -35,11 +35,13 @@ func (w *world) catchUp(d int64, stored, fetched int) {
 		w.flights = nil
 		for i := 0; i < len(w.jobs); i++ {
 			j := w.jobs[i]
-			if w.serve(j); j.Do == cursor.Fetch {
+			w.serve(j)
+			if j.Do == cursor.Fetch {
 				j.found = j.found[:min(fetched+1, len(j.found))] // the one at the cursor is the first
 			}
 			w.report(i)
-			if i--; j.Do == cursor.Fetch {
+			i--
+			if j.Do == cursor.Fetch {
 				break // the next one in 10 ms
 			}
 		}

@@ -39,7 +39,8 @@ func (w *window) whole() {
 		w.size = min(2*w.size, w.most)
 		return
 	}
-	if w.steady++; w.steady >= steadyFor {
+	w.steady++
+	if w.steady >= steadyFor {
 		w.steady = 0
 		w.most = min(w.most+w.most/8, w.full)
 	}

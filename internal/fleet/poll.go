@@ -78,7 +78,7 @@ func (p *poll) take(a answer) {
 		return
 	}
 	horizon := v.HorizonMs
-	v.Member, v.answered = a.Member.clamped(), true
+	v.Member, v.answered = a.clamped(), true
 	v.HorizonMs, v.SeenMs = horizon, 0
 	v.applied = v.applied || a.Applied
 	p.trusted = p.trusted || a.Seasoned

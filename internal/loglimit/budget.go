@@ -37,7 +37,7 @@ func (k *bucket) may(most float64, now time.Time) bool {
 	if past := now.Sub(k.at); past > 0 {
 		k.used, k.at = max(k.used-most*past.Minutes(), 0), now
 	}
-	return k.used+1 <= most
+	return most-k.used >= 1
 }
 
 func newBudget() *budget { return &budget{of: make(map[string]*message)} }

@@ -35,7 +35,7 @@ func TestAFloodOfSourcesFillsNoLog(t *testing.T) {
 		if !strings.Contains(out.String(), "something else") {
 			t.Error("a flood of one message keeps another back")
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		out.Reset()
 		l.Warn("an event could not be taken as it is")
 		if !strings.Contains(out.String(), "suppressed=19970") {
@@ -53,7 +53,7 @@ func TestAllLinesTogetherHaveABudget(t *testing.T) {
 			out.Reset()
 			for i := range 1000 {
 				for j := range 3 {
-					l.With("a", i).WithGroup("g").Info("message "+fmt.Sprint(i%400), "j", j)
+					l.With("a", i).WithGroup("g").Info("message "+fmt.Sprint(i%400), "j", j) //nolint:sloglint // many messages are what it is about
 				}
 			}
 			return strings.Count(out.String(), "\n")
@@ -61,7 +61,7 @@ func TestAllLinesTogetherHaveABudget(t *testing.T) {
 		if got := flood(); got != 300 {
 			t.Errorf("%d lines at once, want 300", got)
 		}
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		if got := flood(); got != 150 {
 			t.Errorf("%d lines after half a minute, want 150", got)
 		}
@@ -113,7 +113,7 @@ func TestEveryFieldIsClippedAndClean(t *testing.T) {
 	for i := range many {
 		many[i] = bad
 	}
-	l.Warn(bad, "string", bad, "error", errors.New(bad), "stringer", stringer{bad}, "valuer", valuer{bad}, "list", many,
+	l.Warn(bad, "string", bad, "error", errors.New(bad), "stringer", stringer{bad}, "valuer", valuer{bad}, "list", many, //nolint:sloglint // as above
 		slog.Group("group", "inner", bad), "any", map[string]string{bad: bad}, bad, 1)
 	line := strings.TrimSuffix(out.String(), "\n")
 	if len(line) > 20_000 {
