@@ -45,40 +45,37 @@ func (b *Bus) refused(what, subject string) {
 
 // effect is what a missing permission keeps the node from.
 func (b *Bus) effect(what, subject string) string {
+	const never = "nothing proves that the node is current: it is never ready"
 	ctl, log := event.CtlSubject(b.cfg.Fleet, ""), event.LogSubject(b.cfg.Fleet, "")
-	switch rest, isCtl := strings.CutPrefix(subject, ctl); {
-	case what == "subscribe" && subject == event.LiveSubject(b.cfg.Fleet, ">"):
-		return "the node hears no events and is never ready"
-	case what == "subscribe" && isCtl && strings.HasPrefix(rest, "presence"):
-		return "the node does not hear who else is there: a Barrier asked here takes the fleet's longest horizon"
-	case what == "subscribe" && isCtl && rest == "barrier":
-		return "the node can't say what it has applied: every Barrier waits as long as it may serve"
-	case what == "subscribe" && isCtl:
-		return "the node can't be asked"
-	case what == "subscribe":
-		return "no answer of a server or a node arrives: the node is never ready (does the inbox prefix fit?)"
-	case subject == log+event.SysTick:
-		return "nothing proves that the node is current: it is never ready"
-	case subject == log+event.SysLost:
-		return "the others are not told when the stream has lost messages"
-	case strings.HasPrefix(subject, log):
-		return "what is invalidated on this subject is not published"
-	case strings.HasPrefix(subject, "$JS.API.DIRECT.GET."):
-		return "what the live feed loses can't be fetched: the node loses its lease, or forgets everything"
-	case strings.HasPrefix(subject, "$JS.API.STREAM.INFO."):
-		return "nothing proves that the node is current: it is never ready"
-	case strings.HasPrefix(subject, "$JS.API.STREAM.UPDATE."):
-		return "the stream's configuration can't be mended, nor a longer ServeStale noted in it"
-	case strings.HasPrefix(subject, "$JS.API.STREAM.CREATE."):
-		return "the stream can't be made"
-	case isCtl && strings.HasPrefix(rest, "presence."):
-		return "the others do not know of this node, so it may not serve: it is never ready"
-	case isCtl && rest == "barrier":
-		return "the node can't ask the others: no Barrier, and no roster to start with"
-	case !strings.HasPrefix(subject, "$") && !strings.HasPrefix(subject, "lethe."):
-		return "the node can't answer who asks it (allow_responses): every Barrier waits as long as it may serve"
+	effects := []struct{ subject, effect string }{ // the first whose subject begins this one
+		{log + event.SysTick, never},
+		{log + event.SysLost, "the others are not told when the stream has lost messages"},
+		{log, "what is invalidated on this subject is not published"},
+		{"$JS.API.DIRECT.GET.", "what the live feed loses can't be fetched: the node loses its lease, or forgets everything"},
+		{"$JS.API.STREAM.INFO.", never},
+		{"$JS.API.STREAM.UPDATE.", "the stream's configuration can't be mended, nor a longer ServeStale noted in it"},
+		{"$JS.API.STREAM.CREATE.", "the stream can't be made"},
+		{ctl + "presence.", "the others do not know of this node, so it may not serve: it is never ready"},
+		{ctl + "barrier", "the node can't ask the others: no Barrier, and no roster to start with"},
+		{"$", "what needed it fails"},
+		{"lethe.", "what needed it fails"},
+		{"", "the node can't answer who asks it (allow_responses): every Barrier waits as long as it may serve"},
 	}
-	return "what needed it fails"
+	if what == "subscribe" {
+		effects = []struct{ subject, effect string }{
+			{event.LiveSubject(b.cfg.Fleet, ""), "the node hears no events and is never ready"},
+			{ctl + "presence", "the node does not hear who else is there: a Barrier asked here takes the fleet's longest horizon"},
+			{ctl + "barrier", "the node can't say what it has applied: every Barrier waits as long as it may serve"},
+			{ctl, "the node can't be asked"},
+			{"", "no answer of a server or a node arrives: the node is never ready (does the inbox prefix fit?)"},
+		}
+	}
+	for _, e := range effects {
+		if strings.HasPrefix(subject, e.subject) {
+			return e.effect
+		}
+	}
+	return ""
 }
 
 // tryFetch asks for the last message of the stream, once a connection, so that a missing permission for Direct Get is seen before

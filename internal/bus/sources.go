@@ -29,7 +29,8 @@ func (s *sources) add(source string) {
 		return
 	}
 	for k := range s.of {
-		if s.of[k]--; s.of[k] == 0 {
+		s.of[k]--
+		if s.of[k] == 0 {
 			delete(s.of, k)
 		}
 	}
