@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func newDesk() *desk {
 }
 
 // handler never blocks: it would keep the client from what came meanwhile.
-func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, by func() micro.RespondOpt) micro.HandlerFunc {
+func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, node string, by func() micro.RespondOpt) micro.HandlerFunc {
 	return func(r micro.Request) {
 		if !fleet.Answerable(r.Reply()) {
 			return
@@ -78,19 +79,26 @@ func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, by func(
 			case d.running <- struct{}{}:
 				defer func() { <-d.running }()
 			case <-ctx.Done():
-				later("the node is ending, or too busy: nothing was done").respond(r, by())
+				reply(nc, r.Reply(), node, nil, later("the node is ending, or too busy: nothing was done"))
 				return
 			}
 			most := int(nc.MaxPayload()) - forHeaders
 			q := Question{Body: r.Data(), Header: r.Headers().Get, MaxAnswer: most}
-			data, err := e.answer(ctx, q)
-			if err != nil {
-				err.respond(r, by())
-				return
-			}
-			_ = r.Respond(data, by())
+			data, no := e.answer(ctx, q)
+			reply(nc, r.Reply(), node, data, no)
 		}()
 	}
+}
+
+// reply answers from a goroutine of its own. The request itself may not be used for that: when its handler has returned, micro
+// reads from it whether it was refused.
+func reply(nc *nats.Conn, to, node string, data []byte, no *Refusal) {
+	msg := &nats.Msg{Subject: to, Data: data, Header: nats.Header{nodeHeader: {node}}}
+	if no != nil {
+		msg.Header[micro.ErrorHeader], msg.Header[micro.ErrorCodeHeader] = []string{headline(no.Text)}, []string{strconv.Itoa(no.Code)}
+		msg.Data, _ = json.Marshal(no) //nolint:errchkjson // texts and numbers only
+	}
+	_ = nc.PublishMsg(msg)
 }
 
 // answer is the answer in JSON, or why there is none.

@@ -80,7 +80,7 @@ func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ..
 	}
 	for _, e := range endpoints {
 		subject := AnySubject(s.Fleet, e.What)
-		err := service.AddEndpoint(e.What, d.handler(life, nc, e, func() micro.RespondOpt { return by(n) }),
+		err := service.AddEndpoint(e.What, d.handler(life, nc, e, s.Name, func() micro.RespondOpt { return by(n) }),
 			micro.WithEndpointSubject(subject), micro.WithEndpointQueueGroup(queueGroup),
 			micro.WithEndpointPendingLimits(maxPending, maxPendingBytes))
 		if err != nil {
