@@ -68,7 +68,7 @@ func deep(ctx context.Context) context.Context {
 func letheWith(name string, cfg lethe.Config, everything event.Target, opts ...lethe.Option) opener {
 	return func(ctx context.Context, room int) (*cache, error) {
 		if cfg.MaxHot < 0 {
-			cfg.MaxHot = room
+			cfg.MaxHot, cfg.MaxHotBytes = room, int64(room)*4096
 		}
 		node, conn, stop, err := openNodeConn(ctx, cfg)
 		if err != nil {

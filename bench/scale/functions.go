@@ -38,7 +38,7 @@ type many struct {
 }
 
 func openFunctions(ctx context.Context, e *suite.Env, n int) ([]suite.Contender, error) {
-	l, err := openLocal(ctx, e, lethe.Config{MaxHot: 1 << 17})
+	l, err := openLocal(ctx, e, lethe.Config{MaxHot: 1 << 17, MaxHotBytes: 512 << 20})
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ type config struct {
 	shutdown      time.Duration
 	files         string
 	maxBytes      size
+	maxHotBytes   size
 	maxTTL        time.Duration
 	maxStaleness  time.Duration
 	maxEvents     int
@@ -60,6 +61,8 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.files, "files", "", "folder that file.read reads; empty: there is no file.read")
 	c.maxBytes = 256 << 20
 	fs.Var(&c.maxBytes, "max-bytes", "memory of the bulk tier")
+	c.maxHotBytes = 64 << 20
+	fs.Var(&c.maxHotBytes, "max-hot-bytes", "memory of the hot tier")
 	fs.DurationVar(&c.maxTTL, "max-ttl", time.Hour, "no entry lives longer")
 	fs.DurationVar(&c.maxStaleness, "max-staleness", 10*time.Second, "what is served from memory is current as of at most this long ago; at least 5s")
 	fs.IntVar(&c.maxEvents, "max-events", 5000, "events a second that this node publishes; over it, invalidations are refused")
@@ -76,7 +79,7 @@ func (c *config) embedded() bool { return c.nats.Server == "" && c.nats.Context 
 // node is what the flags say of the node itself.
 func (c *config) node(conn *nats.Conn, logger *slog.Logger) lethe.Config {
 	return lethe.Config{
-		Conn: conn, Fleet: c.fleet, Name: c.name, MaxBytes: int64(c.maxBytes), MaxTTL: c.maxTTL, MaxStaleness: c.maxStaleness,
+		Conn: conn, Fleet: c.fleet, Name: c.name, MaxBytes: int64(c.maxBytes), MaxHotBytes: int64(c.maxHotBytes), MaxTTL: c.maxTTL, MaxStaleness: c.maxStaleness,
 		MaxEvents: c.maxEvents, WidenStorms: c.widenStorms, OrderedConsumer: c.ordered, ExternalStream: c.external, Logger: logger,
 	}
 }

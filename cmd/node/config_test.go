@@ -61,17 +61,17 @@ func TestWhatCannotWorkIsRefusedBeforeAnythingStarts(t *testing.T) {
 
 func TestWhatTheFlagsSayReachesTheNode(t *testing.T) {
 	t.Parallel()
-	c := parseFlags(t, strings.Fields("--fleet shop --name n --max-bytes 1MiB --max-ttl 2h --max-staleness 7s --max-events 9 "+
+	c := parseFlags(t, strings.Fields("--fleet shop --name n --max-bytes 1MiB --max-hot-bytes 2MiB --max-ttl 2h --max-staleness 7s --max-events 9 "+
 		"--widen-storms --ordered-consumer --external-stream")...)
 	want := lethe.Config{
-		Fleet: "shop", Name: "n", MaxBytes: 1 << 20, MaxTTL: 2 * time.Hour, MaxStaleness: 7 * time.Second, MaxEvents: 9,
+		Fleet: "shop", Name: "n", MaxBytes: 1 << 20, MaxHotBytes: 2 << 20, MaxTTL: 2 * time.Hour, MaxStaleness: 7 * time.Second, MaxEvents: 9,
 		WidenStorms: true, OrderedConsumer: true, ExternalStream: true,
 	}
 	if diff := cmp.Diff(want, c.node(nil, nil)); diff != "" {
 		t.Error(diff)
 	}
 	c = parseFlags(t)
-	if got := c.node(nil, nil); got.MaxEvents != 5000 || got.WidenStorms || got.OrderedConsumer || got.ExternalStream {
+	if got := c.node(nil, nil); got.MaxEvents != 5000 || got.MaxHotBytes != 64<<20 || got.WidenStorms || got.OrderedConsumer || got.ExternalStream {
 		t.Errorf("without flags: %+v", got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -50,9 +49,6 @@ func (a *api) barrier(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tokenWait is how long a read waits for the token it brought.
-const tokenWait = time.Second
-
 // after makes a read that no loader stands behind wait for the token of its request, as reads of functions do. When the
 // second is over it tells how things stand.
 func (a *api) after(read http.HandlerFunc) http.HandlerFunc {
@@ -63,7 +59,7 @@ func (a *api) after(read http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		if !t.IsZero() {
-			ctx, cancel := context.WithTimeout(r.Context(), tokenWait)
+			ctx, cancel := context.WithTimeout(r.Context(), lethe.TokenWait)
 			_ = a.node.Wait(ctx, t)
 			cancel()
 		}

@@ -90,6 +90,9 @@ func AppendTag(dst []Label, tag string) []Label {
 	return dst
 }
 
+// Collapsed reports whether the label stands for others: what an entry with too many carries instead.
+func (l Label) Collapsed() bool { return l.Hash == l.Any }
+
 func family(tag string) string {
 	f, _, _ := strings.Cut(tag, ":")
 	return f

@@ -38,10 +38,10 @@ func TestASetIsHitByWhateverHitAnythingAddedToIt(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		names := rapid.SampledFrom([]int{1, 3, 60, 300}).Draw(t, "names")
+		names := rapid.SampledFrom([]int{1, 3, 60, 600}).Draw(t, "names")
 		var all, parent Set
 		var added []Label
-		for _, n := range rapid.SliceOfN(rapid.SampledFrom([]int{1, 30, 60, 64, 65, 66, 130}), 1, 4).Draw(t, "reads of children") {
+		for _, n := range rapid.SliceOfN(rapid.SampledFrom([]int{1, 30, 60, MaxLabels, MaxLabels + 1, MaxLabels + 2, 2 * MaxLabels}), 1, 4).Draw(t, "reads of children") {
 			part := make([]Label, n)
 			for i := range part {
 				part[i] = anyLabel(rng, names)

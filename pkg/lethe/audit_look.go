@@ -42,7 +42,7 @@ func (c *core[K, V]) look(k K, text string) (s sight[V], ok bool) {
 	}
 	e.Labels = parseLabels(raw)
 	s.entry, s.tier = e, Bulk
-	if e.negative == 0 && c.codec.Decode(encoded, &s.value) != nil {
+	if e.negative == 0 && !e.null && c.codec.Decode(encoded, &s.value) != nil {
 		return s, false
 	}
 	return s, true

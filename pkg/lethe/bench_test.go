@@ -34,7 +34,7 @@ func longKeys(n int) []string {
 func BenchmarkHotHit(b *testing.B) {
 	for _, n := range []int{512, 1 << 16} {
 		keys := longKeys(n)
-		f := lethe.Memoize(one(b, lethe.Config{MaxHot: 4 * n}), "f", pointProduct, tagged())
+		f := lethe.Memoize(one(b, lethe.Config{MaxHot: 4 * n, MaxHotBytes: int64(4*n) << 12}), "f", pointProduct, tagged())
 		ctx := deep()
 		for _, k := range keys {
 			must[*product](b)(f.Get(ctx, k))
@@ -105,7 +105,7 @@ func BenchmarkMiss(b *testing.B) {
 	var at atomic.Int64
 	keys := longKeys(1 << 20)
 	next := func() string { return keys[at.Add(1)&(1<<20-1)] }
-	f := lethe.Memoize(one(b, lethe.Config{MaxBytes: 32 << 20, MaxHot: 1 << 16}), "f", pointProduct, tagged())
+	f := lethe.Memoize(one(b, lethe.Config{MaxBytes: 32 << 20, MaxHot: 1 << 16, MaxHotBytes: 256 << 20}), "f", pointProduct, tagged())
 	ctx := deep()
 	b.Run("one", func(b *testing.B) {
 		b.ReportAllocs()

@@ -18,9 +18,11 @@ type Codec interface {
 }
 
 // msgpackCodec writes struct fields by their Go names, or by what a msgpack tag says; json tags have no say, since a field
-// that an API hides is still part of the value. A time.Time comes back in the local zone, without its monotonic part.
+// that an API hides is still part of the value. A time.Time comes back as it was, zone and monotonic reading with
+// it (codec_times.go).
 type msgpackCodec struct {
-	flat bool // the type is known to have no way back to itself, so a value of it can't be a cycle
+	times bool // values hold times
+	flat  bool // the type is known to have no way back to itself, so a value of it can't be a cycle
 }
 
 // maxValueDepth bounds the nesting of a value: a cycle would otherwise end the process, since a stack that is full can't be
@@ -31,7 +33,8 @@ var errValueCycle = errors.New("lethe: the value holds itself, or is nested more
 
 // msgpackFor is the default codec for values of t.
 func msgpackFor(t reflect.Type) msgpackCodec {
-	return msgpackCodec{flat: !recursive(t, map[reflect.Type]bool{})}
+	times, _ := holdsTimes(t, map[reflect.Type]bool{})
+	return msgpackCodec{flat: !recursive(t, map[reflect.Type]bool{}), times: times && sameTime}
 }
 
 // Append encodes v behind dst.
@@ -55,6 +58,9 @@ func (c msgpackCodec) Append(dst []byte, v any) ([]byte, error) {
 	err := w.to.Encode(v)
 	dst, w.dst = w.dst, nil
 	encoders.Put(w)
+	if err == nil && c.times {
+		dst, err = appendTimes(dst, r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +87,24 @@ func (e *encoder) WriteByte(b byte) error {
 }
 
 // Decode reads data into v, a pointer to a zero value.
-func (msgpackCodec) Decode(data []byte, v any) error {
+func (c msgpackCodec) Decode(data []byte, v any) (err error) {
+	var times []byte
+	if c.times {
+		if data, times, err = cutTimes(data); err != nil {
+			return err
+		}
+	}
+	if err := decodeMsgpack(data, v); err != nil || !c.times {
+		return err
+	}
+	return setTimes(times, reflect.ValueOf(v).Elem())
+}
+
+func decodeMsgpack(data []byte, v any) error {
 	d := msgpack.GetDecoder()
-	defer msgpack.PutDecoder(d)
+	if len(data) <= maxPooled { // a decoder keeps room for the largest text it has read
+		defer msgpack.PutDecoder(d)
+	}
 	r := bytes.NewReader(data)
 	d.Reset(r)
 	if err := d.Decode(v); err != nil {

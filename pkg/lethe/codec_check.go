@@ -3,6 +3,7 @@ package lethe
 import (
 	"encoding"
 	"fmt"
+	"math/big"
 	"reflect"
 	"strings"
 	"time"
@@ -13,11 +14,18 @@ import (
 // checkValue refuses a V that c would lose a part of. A codec of the user's own is the user's to judge; the default one is
 // checked type by type, so that the first hit does not differ from the load. The error names the field.
 func checkValue(t reflect.Type, c Codec) error {
+	if own, ok := c.(interface{ check(reflect.Type) error }); ok {
+		return own.check(t)
+	}
 	if _, ours := c.(msgpackCodec); !ours {
 		return nil
 	}
 	k := valueCheck{seen: map[seenType]bool{}}
-	if err := k.check(t, t.String(), true); err != nil {
+	err := k.check(t, t.String(), true)
+	if err == nil {
+		_, err = holdsTimes(t, map[reflect.Type]bool{})
+	}
+	if err != nil {
 		return fmt.Errorf("%w; or use WithoutBulk or WithCodec", err)
 	}
 	return nil
@@ -37,6 +45,9 @@ func (k valueCheck) check(t reflect.Type, path string, addressable bool) error {
 		return nil
 	}
 	k.seen[seenType{t, addressable}] = true
+	if t == reflect.TypeFor[big.Float]() {
+		return fmt.Errorf("%s is a big.Float, whose text has neither its precision nor its rounding; use a big.Rat, or text", path)
+	}
 	if t.Kind() == reflect.Interface {
 		return fmt.Errorf("%s is an interface, whose type msgpack does not keep; use a concrete type", path)
 	}

@@ -29,14 +29,24 @@ type Config struct {
 	PublishOnly    bool          // invalidate only: no subscription, no memory, never makes the stream; Memoize and Receive panic; Ready: connected and stream known; Wait: ErrNotReady
 	ExternalStream bool          // the stream is provisioned elsewhere: check it, never create or change it
 	Replicas       int           // of the stream; 0 = min(3, servers)
-	MaxBytes       int64         // bulk tier (encoded); 256 MiB, allocated at the first Memoize
-	MaxHot         int           // hot tier (decoded values); 16,384 entries
-	MaxTTL         time.Duration // no entry lives longer, and the TTL where none is given; 1 h
-	MaxLoad        time.Duration // a load is cancelled and never stored after; 30 s
-	MaxLoads       int           // loads of one function at once for 10 s after a Reset or the first lease, and while more wait; 64
-	MaxStaleness   time.Duration // the bound of promise 3; 10 s, at least 5 s
-	MaxEvents      int           // events a second that Invalidate publishes, and as many at once after a rest; 5,000. Over it calls wait up to 1 s to be joined with others, then ErrStorm
-	WidenStorms    bool          // instead of ErrStorm: the whole function, or family of tags, is forgotten
+	// MaxBytes bounds the bulk tier (encoded values); 256 MiB, at least 1 MiB, at most 512 GiB; it grows as it fills. The largest entry
+	// it takes, with key and labels, is a quarter of one of its parts: a quarter of MaxBytes below 8 MiB, 1 to 2 MiB from there to 1 GiB,
+	// MaxBytes/1024 above; 1 MiB by default. A larger value is not stored there, which is logged once a function and counted as
+	// lethe_evictions_total{tier="bulk",reason="too_large"}. Beside MaxBytes bulk takes its index, about 20 bytes an entry, and up to a quarter of
+	// MaxBytes for buffers where values are as large as that.
+	MaxBytes int64
+	MaxHot   int // hot tier (decoded values); 16,384 entries
+	// MaxHotBytes bounds the hot tier in bytes; 64 MiB, at least 1 MiB. Values are weighed as they are stored, by a walk through them or by their
+	// encoding, whichever is more, with key, labels and what an entry takes itself. A value over a quarter of it is not kept there. Each entry
+	// weighs at least MaxHotBytes/MaxHot, 4 KiB by default. WithoutBulk: what a value reaches through structs that have locks, atomics or
+	// channels, and in maps behind unexported fields, is not seen.
+	MaxHotBytes  int64
+	MaxTTL       time.Duration // no entry lives longer, and the TTL where none is given; 1 h
+	MaxLoad      time.Duration // a load is cancelled and never stored after; 30 s
+	MaxLoads     int           // loads of one function at once for 10 s after a Reset or the first lease, and while more wait; 64
+	MaxStaleness time.Duration // the bound of promise 3; 10 s, at least 5 s
+	MaxEvents    int           // events a second that Invalidate publishes, and as many at once after a rest; 5,000. Over it calls wait up to 1 s to be joined with others, then ErrStorm
+	WidenStorms  bool          // instead of ErrStorm: the whole function, or family of tags, is forgotten
 	// OrderedConsumer follows the stream by a consumer of this node's own: for servers and accounts that allow no RePublish. It costs
 	// the server about 35 KB and two goroutines a node, and a stream allows 1,000 of them. All nodes of the fleet have to set it: one
 	// without it makes the stream republish or, with ExternalStream, is never Ready and says so. A PublishOnly node does
@@ -49,6 +59,7 @@ type Config struct {
 // Limits of Config.
 const (
 	minBytes     = 1 << 20
+	maxBytes     = 512 << 30 // places in a shard are 32 bits
 	minStaleness = 5 * time.Second
 	maxName      = 64
 	maxSpan      = 10 * 365 * 24 * time.Hour // of MaxTTL and MaxLoad: sums with it stay far from overflow
@@ -61,6 +72,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.Fleet = cmp.Or(cfg.Fleet, "default")
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<20)
 	cfg.MaxHot = cmp.Or(cfg.MaxHot, 16_384)
+	cfg.MaxHotBytes = cmp.Or(cfg.MaxHotBytes, 64<<20)
 	cfg.MaxTTL = cmp.Or(cfg.MaxTTL, time.Hour)
 	cfg.MaxLoad = cmp.Or(cfg.MaxLoad, 30*time.Second)
 	cfg.MaxLoads = cmp.Or(cfg.MaxLoads, 64)
@@ -88,8 +100,11 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Replicas < 0 || cfg.Replicas > 5 {
 		refuse("Replicas", "must be 0 (min(3, servers)) to 5")
 	}
-	if cfg.MaxBytes < minBytes {
-		refuse("MaxBytes", "must be at least 1 MiB")
+	if cfg.MaxBytes < minBytes || cfg.MaxBytes > maxBytes {
+		refuse("MaxBytes", "must be between 1 MiB and 512 GiB")
+	}
+	if cfg.MaxHotBytes < minBytes {
+		refuse("MaxHotBytes", "must be at least 1 MiB")
 	}
 	if cfg.MaxHot < 1 {
 		refuse("MaxHot", "must be at least 1")

@@ -10,8 +10,8 @@ import (
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
-// tokenWait is how long the reads of one WithToken wait, all together.
-const tokenWait = time.Second
+// TokenWait is how long the reads of one WithToken wait for it, all together, before they bypass.
+const TokenWait = time.Second
 
 // reading is how reads made with a context are to be made. It is not changed once it is in a context.
 type reading struct {
@@ -61,7 +61,7 @@ func WithToken(ctx context.Context, t event.Token) context.Context {
 	}
 	return derive(ctx, func(r *reading) {
 		r.token, r.left, r.tree = t, new(atomic.Int64), nil
-		r.left.Store(int64(tokenWait))
+		r.left.Store(int64(TokenWait))
 	})
 }
 
@@ -71,7 +71,7 @@ func WithBypass(ctx context.Context) context.Context {
 }
 
 // AddTags adds tags to the load ctx belongs to, and does nothing when there is none. An illegal tag means NoStore, counted and
-// logged. Safe for concurrent use.
+// logged. Safe for concurrent use. An entry keeps at least 64 tags of up to four levels, see WithTags.
 func AddTags(ctx context.Context, tags ...string) {
 	f := depend.From(ctx)
 	if f == nil || f.Record == nil {

@@ -27,6 +27,7 @@ type core[K comparable, V any] struct {
 	canon  func(dst []byte, k K) ([]byte, error) // appends the canonical key
 	byText bool                                  // K is keyed by its text everywhere: Go's == is not the identity
 	quick  bool                                  // a hot hit needs K only
+	nils   bool                                  // V can be nil
 	seed   maphash.Seed
 	prefix string // of this function's texts
 	group  *flight.Group[string, *outcome[V]]
@@ -108,6 +109,11 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 		if err := checkValue(reflect.TypeFor[V](), c.codec); err != nil {
 			return nil, err
 		}
+		if s.codec != nil {
+			if err := tried[V](n, name, c.codec); err != nil {
+				return nil, err
+			}
+		}
 	}
 	f.inspect = c.inspect
 	f.herd.most = n.cfg.MaxLoads
@@ -116,6 +122,7 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 	}
 	c.function = f
 	c.quick = !c.byText && !s.withoutHot
+	c.nils = nilable(reflect.TypeFor[V]().Kind())
 	c.startAudit()
 	c.prefix = n.functions.prefix()
 	c.group = flight.NewGroup[string, *outcome[V]](&n.graph, n.fence.Clock, c.fenced)

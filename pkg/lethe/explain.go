@@ -46,9 +46,12 @@ type Explanation struct {
 	Usable   bool            `json:"usable"` // a read now would be answered from it
 	Tier     Tier            `json:"tier,omitempty"`
 	Negative bool            `json:"negative,omitempty"`
-	Born     *time.Time      `json:"born,omitempty"` // when its load began
-	Expires  *time.Time      `json:"expires,omitempty"`
-	Labels   []LabelInfo     `json:"labels"`
+	// Collapsed says that the entry depends on more labels than it can carry (512): it has any labels instead, and any event about the same
+	// functions or families of tags makes it stale.
+	Collapsed bool        `json:"collapsed,omitempty"`
+	Born      *time.Time  `json:"born,omitempty"` // when its load began
+	Expires   *time.Time  `json:"expires,omitempty"`
+	Labels    []LabelInfo `json:"labels"`
 }
 
 // LabelInfo is one thing that makes an entry stale: by name where it follows from the key, else by its hash.
@@ -99,6 +102,7 @@ func (n *Node) Explain(ctx context.Context, target event.Target) (Explanation, e
 		x.Born, x.Expires = &born, &expires
 		labels = e.labels()
 	}
+	x.Collapsed = slices.ContainsFunc(labels, depend.Label.Collapsed)
 	for _, l := range append(slices.Clone(labels), depend.All()) {
 		x.Labels = append(x.Labels, n.explainLabel(n.labelName(f, key, l, target), l, e))
 	}

@@ -27,16 +27,19 @@ type function struct {
 
 	inspect func(text string) (*entry, Tier, bool) // for Explain
 
-	requests     counts
-	loadsShared  atomic.Uint64
-	loadsFenced  atomic.Uint64
-	hotModified  atomic.Uint64
-	loadSeconds  histogram
-	usual        usual
-	deadlines    deadlines
-	herd         herd
-	auditor      *auditor  // nil without WithAudit
-	encodeFailed sync.Once // logs the first
+	requests      counts
+	loadsShared   atomic.Uint64
+	loadsFenced   atomic.Uint64
+	hotModified   atomic.Uint64
+	loadSeconds   histogram
+	usual         usual
+	deadlines     deadlines
+	herd          herd
+	auditor       *auditor      // nil without WithAudit
+	encodeFailed  sync.Once     // logs the first
+	collapsed     atomic.Uint64 // loads whose labels were too many for an entry
+	collapsedOnce sync.Once     // logs the first
+	tooLarge      [2]sync.Once  // logs the first for bulk, and for the hot tier
 }
 
 // Results of a request, as metrics name them.

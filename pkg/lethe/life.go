@@ -11,7 +11,9 @@ import (
 // any hashes of the same labels: who reads it from a load depends on both, and one array is one object to the collector.
 type entry struct {
 	fence.Life
-	negative uint8 // 0: a value; else one more than the index of the remembered error
+	negative uint8  // 0: a value; else one more than the index of the remembered error
+	null     bool   // the value is a nil pointer, map, slice or interface: no codec has to know how to write that
+	size     uint32 // in the hot tier, estimated
 }
 
 func newEntry(birth uint64, start, expires, end int64, labels []depend.Label) entry {
@@ -62,7 +64,7 @@ var allHash = depend.All().Hash
 
 // An entry in the bulk tier is its header, its labels and the encoded value, little endian:
 //
-//	0 format | 1 negative | 2-3 labels n | 8 birth | 16 start | 24 expires | 32 end | 40 n hashes | n any hashes | value
+//	0 format | 1 negative | 2-3 labels n | 4 null | 8 birth | 16 start | 24 expires | 32 end | 40 n hashes | n any hashes | value
 const (
 	entryFormat = 1
 	headerSize  = 40
@@ -73,7 +75,11 @@ func (e *entry) append(dst []byte) []byte {
 	le, n := binary.LittleEndian, len(e.Labels)-1
 	dst = append(dst, entryFormat, e.negative)
 	dst = le.AppendUint16(dst, uint16(n))
-	dst = le.AppendUint32(dst, 0)
+	null := uint32(0)
+	if e.null {
+		null = 1
+	}
+	dst = le.AppendUint32(dst, null)
 	dst = le.AppendUint64(dst, e.Birth)
 	dst = le.AppendUint64(dst, uint64(e.Start))
 	dst = le.AppendUint64(dst, uint64(e.Expires))
@@ -97,7 +103,7 @@ func parseEntry(b []byte, room []uint64) (e entry, rawLabels, value []byte, ok b
 	if len(b) < headerSize+n*labelSize {
 		return entry{}, nil, nil, false
 	}
-	e.negative = b[1]
+	e.negative, e.null = b[1], b[4] == 1
 	e.Birth = le.Uint64(b[8:])
 	e.Start, e.Expires, e.End = int64(le.Uint64(b[16:])), int64(le.Uint64(b[24:])), int64(le.Uint64(b[32:]))
 	rawLabels, value = b[headerSize:headerSize+n*labelSize], b[headerSize+n*labelSize:]

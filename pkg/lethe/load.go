@@ -192,14 +192,14 @@ func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, o *outcome[V],
 
 // pack encodes what joiners will copy, before the leader has it.
 func (c *core[K, V]) pack(o *outcome[V]) {
-	if c.s.withoutHot && o.err == nil && !o.absent {
+	if c.s.withoutHot && o.err == nil && !o.absent && !c.isNil(&o.value) {
 		o.badCopy = c.guard("codec", func() (err error) { o.encoded, err = c.codec.Append(nil, o.value); return err })
 	}
 }
 
 // copy returns a value of a joiner's own.
 func (c *core[K, V]) copy(o *outcome[V]) (own V, err error) {
-	if o.badCopy != nil {
+	if o.badCopy != nil || c.isNil(&o.value) {
 		return own, o.badCopy
 	}
 	err = c.guard("codec", func() error { return c.codec.Decode(o.encoded, &own) })

@@ -93,9 +93,11 @@ var (
 	descWaiting     = desc("loads_waiting", "Loads that wait for their turn after a Reset.", "function")
 	descAudit       = desc("audit_checks_total", "Sampled keys compared with their loader, by how long after an event that concerned them.", "function", "age", "result")
 	descAuditLost   = desc("audit_dropped_total", "Checks that were due and dropped: too many were.", "function")
+	descCollapsed   = desc("loads_collapsed_total", "Loads that depend on more labels than an entry carries: any event about the same functions or families makes such an entry stale.", "function")
 	descModified    = desc("hot_values_modified_total", "Shared values that a caller has changed, found in a sample.", "function")
 	descEntries     = desc("entries", "Entries held, valid or not.", "tier")
 	descBytes       = desc("bytes", "Bytes held.", "tier")
+	descMaxBytes    = desc("max_bytes", "Bytes that a tier may hold: Config.MaxBytes, Config.MaxHotBytes.", "tier")
 	descEvictions   = desc("evictions_total", "Entries dropped.", "tier", "reason")
 	descPublished   = desc("invalidations_published_total", "Events acknowledged by the stream.")
 	descApplied     = desc("invalidations_applied_total", "Targets applied.", "scope")
@@ -139,6 +141,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		count(descShared, f.loadsShared.Load(), f.name)
 		count(descFenced, f.loadsFenced.Load(), f.name)
+		count(descCollapsed, f.collapsed.Load(), f.name)
 		count(descModified, f.hotModified.Load(), f.name)
 		gauge(descWaiting, float64(f.herd.waiting()), f.name)
 		f.loadSeconds.of(f.name).Collect(ch)
@@ -151,15 +154,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			count(descAuditLost, a.sample.losses(), f.name)
 		}
 	}
-	if t := n.memory(); t != nil {
-		gauge(descEntries, float64(t.bulk.Len()), "bulk")
-		gauge(descEntries, float64(t.hot.EstimatedSize()), "hot")
-		gauge(descBytes, float64(t.bulk.Capacity()), "bulk")
-		for i, reason := range []string{"expired", "space", "deleted"} {
-			count(descEvictions, t.bulkEvicted[i].Load(), "bulk", reason)
-		}
-		count(descEvictions, t.bulkRejected.Load(), "bulk", "too_large")
-		count(descEvictions, t.hotEvicted.Load(), "hot", "space")
+	if !n.cfg.PublishOnly {
+		n.collectMemory(count, gauge)
 	}
 	s := n.bus.Status()
 	count(descPublished, s.Published)
@@ -240,6 +236,27 @@ var (
 		event.WidenedPrefix, event.WidenedSubject, bus.WidenedStorm,
 	}
 )
+
+// collectMemory tells of both tiers, also before there are any.
+func (n *Node) collectMemory(count func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+	gauge(descMaxBytes, float64(n.cfg.MaxBytes), "bulk")
+	gauge(descMaxBytes, float64(n.cfg.MaxHotBytes), "hot")
+	t := n.memory()
+	if t == nil {
+		t = new(tiers)
+	} else {
+		gauge(descEntries, float64(t.bulk.Len()), "bulk")
+		gauge(descEntries, float64(t.hot.EstimatedSize()), "hot")
+		gauge(descBytes, float64(t.bulk.Capacity()), "bulk")
+		gauge(descBytes, float64(t.hotBytes.Load()), "hot")
+	}
+	for i, reason := range []string{"expired", "space", "deleted"} {
+		count(descEvictions, t.bulkEvicted[i].Load(), "bulk", reason)
+	}
+	count(descEvictions, t.bulkTooLarge.Load(), "bulk", "too_large")
+	count(descEvictions, t.hotEvicted.Load(), "hot", "space")
+	count(descEvictions, t.hotTooLarge.Load(), "hot", "too_large")
+}
 
 // version of the module in this binary.
 func version() string {

@@ -179,7 +179,7 @@ func (n *Node) openTiers() error {
 		if n.closed.Load() {
 			return // reads of a closed node call their loader
 		}
-		if n.tiers, n.tiersErr = newTiers(n.cfg.MaxBytes, n.cfg.MaxHot, n.cfg.MaxTTL); n.tiersErr == nil {
+		if n.tiers, n.tiersErr = newTiers(&n.cfg); n.tiersErr == nil {
 			n.wg.Go(func() { n.tiers.watch(n.stop) })
 		}
 	})

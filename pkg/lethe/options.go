@@ -83,6 +83,9 @@ func WithNegative(ttl time.Duration, errs ...error) Option {
 }
 
 // WithTags names tags by key and value; for Memoize only (elsewhere AddTags in the loader). It applies to Fill and batches too.
+// An entry keeps the labels of at least 64 tags of up to four levels: 512 labels, of which a tag is one, and one for each place where a prefix
+// that covers it may end (user:42/orders has three). With more it is collapsed: any event about the same families and functions makes it
+// stale. That is logged once a function and counted in lethe_loads_collapsed_total.
 func WithTags[K comparable, V any](f func(K, V) []string) Option {
 	return optionFunc(func(s *settings) {
 		if s.tags = f; f == nil {
@@ -101,7 +104,8 @@ func WithBatch[K comparable, V any](load func(context.Context, []K) (map[K]V, er
 	})
 }
 
-// WithCodec replaces msgpack as the encoding of values in the bulk tier.
+// WithCodec replaces msgpack as the encoding of values in the bulk tier: JSON(), Proto(), or one of your own, which Memoize tries
+// with a zero value (of a pointer, what it points to): it panics for one that can't write it, or read it back.
 func WithCodec(c Codec) Option {
 	return optionFunc(func(s *settings) {
 		if s.codec = c; c == nil {
@@ -113,7 +117,8 @@ func WithCodec(c Codec) Option {
 // WithoutHot gives every caller its own decoded copy.
 func WithoutHot() Option { return optionFunc(func(s *settings) { s.withoutHot = true }) }
 
-// WithoutBulk keeps decoded values only: for what no codec can carry (templates, compiled rules). Bounded by MaxHot.
+// WithoutBulk keeps decoded values only: for what no codec can carry (templates, compiled rules). Bounded by MaxHot and MaxHotBytes (see there how they
+// are weighed).
 func WithoutBulk() Option { return optionFunc(func(s *settings) { s.withoutBulk = true }) }
 
 // WithTimeout bounds one load below Config.MaxLoad.

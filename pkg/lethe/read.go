@@ -305,13 +305,14 @@ func (c *core[K, V]) find(found *candidate[V], k K, buf *[]byte, labels bool) (h
 		return how, nil
 	}
 	v := new(V)
-	if e.negative == 0 {
+	if e.negative == 0 && !e.null {
 		if err = c.decode(encoded, v); err != nil {
 			c.encodeFailed.Do(func() { c.n.log.Error("lethe: a cached value could not be decoded", "function", c.name, "error", err) })
 			return how, nil
 		}
 	}
 	found.value, found.tier, found.now, found.negative = v, Bulk, r.Now, e.negative
+	found.null = e.null
 	found.Birth, found.Start, found.Expires, found.End = e.Birth, e.Start, e.Expires, e.End
 	found.Labels = nil // e's stand in this call's room
 	promote := bulk == fresh && !c.s.withoutHot

@@ -5,6 +5,9 @@ import "reflect"
 // sampleOf is how many hot entries there are for each whose value is watched for changes by callers.
 const sampleOf = 16
 
+// maxSampled is the largest encoded value that is watched: it is kept twice.
+const maxSampled = 64 << 10
+
 // samples reports whether the value of an entry is watched: hot values are shared, and a caller that changes one changes it for
 // all. What was stored is kept beside it.
 func (c *core[K, V]) samples(hash uint64) bool { return !c.s.withoutBulk && hash>>8%sampleOf == 0 }

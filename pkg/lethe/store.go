@@ -2,10 +2,13 @@ package lethe
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/lethe-cache/lethe/internal/depend"
 	"github.com/lethe-cache/lethe/internal/fence"
@@ -57,8 +60,12 @@ func (j *job[K, V]) keep(t *task[K, V], o *outcome[V], rec *depend.Recorded, ttl
 	if o.absent && len(c.s.negative) > 0 {
 		negative, ttl, stale = negativeAbsent, c.s.negativeTTL, 0
 	}
+	labels := set.labels()
+	if slices.ContainsFunc(labels, depend.Label.Collapsed) {
+		c.tellCollapsed()
+	}
 	expires, end := c.span(j.start, jittered(ttl), stale, rec.Expires)
-	e := newEntry(t.born, j.start, expires, end, set.labels())
+	e := newEntry(t.born, j.start, expires, end, labels)
 	e.negative = negative
 	o.fence = e.Life
 	o.keepable = legal && !rec.NoStore && (o.err == nil && !o.absent || negative > 0)
@@ -69,6 +76,15 @@ func (j *job[K, V]) keep(t *task[K, V], o *outcome[V], rec *depend.Recorded, ttl
 		o.expires = expires
 		c.auditStored(t.key, t.text, &e.Life)
 	}
+}
+
+// tellCollapsed counts a load that depends on more than an entry can carry.
+func (c *core[K, V]) tellCollapsed() {
+	c.collapsed.Add(1)
+	c.collapsedOnce.Do(func() {
+		c.n.log.Warn("lethe: an entry depends on more labels than it can carry, so any event about the same functions or families of tags makes it stale; fewer tags or fewer reads in one load keep it exact (see WithTags)",
+			"function", c.name, "most", depend.MaxLabels)
+	})
 }
 
 // addTags adds the labels of WithTags; it reports false for a tag that nothing could ever invalidate.
@@ -161,9 +177,10 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 	defer release(buf)
 	*key = append(*key, text...)
 	bulk := !c.s.withoutBulk
+	e.null = e.negative == 0 && c.isNil(v)
 	if bulk {
 		*buf = e.append(*buf)
-		if e.negative == 0 {
+		if e.negative == 0 && !e.null {
 			if err := c.encode(buf, v); err != nil {
 				c.encodeFailed.Do(func() {
 					c.n.log.Error("lethe: a value could not be encoded and is not stored", "function", c.name, "error", err)
@@ -185,18 +202,31 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 	}
 	kept := false
 	if bulk {
-		if err := c.n.tiers.bulk.Set(text, *buf); err != nil {
-			c.n.tiers.bulkRejected.Add(1)
-		} else {
-			kept = true
-		}
+		kept = c.setBulk(text, *buf)
 	}
-	if !c.s.withoutHot {
-		c.setHot(hash, k, *key, e, v, (*buf)[min(headerSize+(len(e.Labels)-1)*labelSize, len(*buf)):])
+	if !c.s.withoutHot && c.setHot(hash, k, *key, e, v, (*buf)[min(headerSize+(len(e.Labels)-1)*labelSize, len(*buf)):]) {
 		kept = true
 	}
 	return kept
 }
+
+// setBulk puts an encoded entry into bulk. One that is too large takes the place of an earlier one with nothing.
+func (c *core[K, V]) setBulk(text string, encoded []byte) bool {
+	t := c.n.tiers
+	if t.fits(text, encoded) && t.bulk.Set(text, encoded) == nil {
+		return true
+	}
+	_ = t.bulk.Delete(text)
+	t.bulkTooLarge.Add(1)
+	c.tooLarge[0].Do(func() {
+		c.n.log.Warn("lethe: a value is too large for the bulk tier and is not kept there; a larger Config.MaxBytes has a larger bound (see its doc)",
+			"function", c.name, "bytes", len(encoded), "most", t.bulkMost)
+	})
+	return false
+}
+
+// isNil says whether a value is nil, which no codec is asked to write.
+func (c *core[K, V]) isNil(v *V) bool { return c.nils && reflect.ValueOf(v).Elem().IsNil() }
 
 // encode appends a value.
 func (c *core[K, V]) encode(buf *[]byte, v *V) (err error) {
@@ -246,17 +276,22 @@ func (c *core[K, V]) promote(hash uint64, k K, text []byte, e *entry, v *V, enco
 	}
 }
 
-// setHot puts a decoded value into the hot tier; whether it stays is for its admission to say.
-func (c *core[K, V]) setHot(hash uint64, k K, text []byte, e *entry, v *V, encoded []byte) {
+// setHot puts a decoded value into the hot tier, unless it is too large for it; whether it stays is for its admission to say. What
+// it weighs is the larger of a walk through it and of its encoding, which may be the denser one.
+func (c *core[K, V]) setHot(hash uint64, k K, text []byte, e *entry, v *V, encoded []byte) bool {
 	h := &hotEntry[K, V]{c: c, value: *v, entry: *e}
+	t := c.n.tiers
+	size := int64(unsafe.Sizeof(*h)) + hotOverhead + int64(len(text)) + max(t.weights.weigh(reflect.ValueOf(&h.value)), int64(len(encoded)))
 	if e.negative == 0 {
 		h.until = e.Expires
 	}
 	if w := words(len(e.Labels) - 1); w <= len(h.room) {
 		h.Labels = h.room[:len(e.Labels):w]
 		copy(h.room[:w], e.Labels[:w])
+	} else {
+		size += int64(w) * 8
 	}
-	sampled := c.samples(hash) && e.negative == 0
+	sampled := c.samples(hash) && e.negative == 0 && !e.null && len(encoded) <= maxSampled
 	if c.byText || sampled {
 		h.more = new(hotMore)
 	}
@@ -267,6 +302,20 @@ func (c *core[K, V]) setHot(hash uint64, k K, text []byte, e *entry, v *V, encod
 	}
 	if sampled {
 		h.more.bytes = slices.Clone(encoded)
+		size += int64(len(encoded))
 	}
-	c.n.tiers.hot.Set(hash, h)
+	if size > t.hotMost {
+		t.hot.Invalidate(hash)
+		t.hotTooLarge.Add(1)
+		c.tooLarge[1].Do(func() {
+			c.n.log.Warn("lethe: a value is too large for the hot tier and is not kept there; the largest is a quarter of Config.MaxHotBytes",
+				"function", c.name, "bytes", size, "most", t.hotMost)
+		})
+		return false
+	}
+	h.size = uint32(min(size, math.MaxUint32))
+	t.setHot(hash, h)
+	return true
 }
+
+func (e *hotEntry[K, V]) bytes() uint32 { return e.size }

@@ -6,14 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
-
-// tokenWait is how long a read waits for the token it brought.
-const tokenWait = time.Second
 
 type tokenKey struct{}
 
@@ -32,9 +28,9 @@ func (d *Desk) After(ctx context.Context) {
 	}
 }
 
-// reach waits until this node has applied a token, for at most a second: then the database is asked how things stand.
+// reach waits until this node has applied a token, for at most lethe.TokenWait: then the database is asked how things stand.
 func (d *Desk) reach(ctx context.Context, t event.Token) {
-	ctx, cancel := context.WithTimeout(ctx, tokenWait)
+	ctx, cancel := context.WithTimeout(ctx, lethe.TokenWait)
 	defer cancel()
 	_ = d.node.Wait(ctx, t)
 }
