@@ -11,6 +11,7 @@ MATCH    ?=
 SEEDS    ?= 200
 CHAOS    ?= 60s
 OUTAGES  ?=
+SOAK     ?= 10m
 DATABASES ?= sqlite
 
 GOLANGCI_VERSION := v2.15.0
@@ -24,7 +25,7 @@ export CGO_ENABLED := 1
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all help build test postgres lint fmt demo exact sim chaos topology model hostile bench bench-quick bench-go bench-check guards redis fuzz mutants tools clean
+.PHONY: all help build test postgres lint fmt demo exact sim chaos soak topology model hostile bench bench-quick bench-go bench-check guards redis fuzz mutants tools clean
 
 all: fmt lint test ## format, lint, test (the default)
 
@@ -72,6 +73,9 @@ topology: postgres ## docker-compose.yml and Dockerfile, checked, and the same t
 
 model: ## two Promela models, checked exhaustively by spin, and their mutants (Debian: apt-get install spin)
 	docs/model/check.sh
+
+soak: ## keys and values of every length, hostile events, nodes that come and go, for SOAK: heap within its bound, no goroutine left
+	LETHE_SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -run TestASoak -v ./pkg/lethe/
 
 hostile: ## a million malformed or hostile messages at one node
 	LETHE_HOSTILE=1000000 $(GO) test -count=1 -timeout 30m -run Hostile -v ./pkg/lethe/ ./internal/bus/
