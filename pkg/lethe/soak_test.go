@@ -24,15 +24,18 @@ const (
 	soakBytes    = 32 << 20 // MaxBytes
 	soakHot      = 16 << 20 // MaxHotBytes
 	soakReaders  = 4
-	soakOverhead = 96 << 20 // the server, both nodes' tables, and a heap that is in use in pieces
+	soakOverhead = 96 << 20 // the server, the tables of both nodes, and a heap that is in use in pieces
 )
 
-// soakKeys are the lengths of keys: of every class, the longest that is allowed with its quotes and brackets among them. A key over
-// 32 KiB is refused.
-var soakKeys = []int{1, 2, 7, 8, 31, 100, 255, 256, 1000, 4095, 4096, 16 << 10, 32<<10 - 5, 32 << 10, 64<<10 - 1, 65_500, 100_000}
+// soakLongest is the length of the longest key: its canonical text has four more bytes.
+const soakLongest = event.MaxKey - len(`[""]`)
 
-// soakLongest is from where on a key is refused: its canonical text has four more bytes.
-const soakLongest = 32<<10 - 4
+// soakKeys are the lengths of keys: of every class, the longest that is allowed and the shortest that
+// is refused among them.
+var soakKeys = []int{
+	3, 7, 8, 31, 100, 255, 256, 1000, 4095, 4096, 16 << 10, soakLongest - 1, soakLongest,
+	soakLongest + 1, event.MaxKey, 64<<10 - 1, 65_500, 100_000,
+}
 
 // soakValues are the lengths of values, and how many in a thousand have them.
 var soakValues = []struct{ size, weight int }{
@@ -115,7 +118,7 @@ func (s *soak) read(ctx context.Context, w *soaked, i int) {
 	r, err := w.f.Lookup(ctx, s.keys[i])
 	switch {
 	case ctx.Err() != nil:
-	case len(s.keys[i]) >= soakLongest:
+	case len(s.keys[i]) > soakLongest:
 		if err == nil || !strings.Contains(err.Error(), "catalog.soak") {
 			s.t.Errorf("a key of %d bytes: error %v, want one that names the function", len(s.keys[i]), err)
 		}
@@ -136,7 +139,8 @@ func (s *soak) read(ctx context.Context, w *soaked, i int) {
 	}
 }
 
-// soakMask is what of a version fits into a value; one of a single byte is written at most 255 times.
+// soakMask is the part of a version that fits into a value. A value of one byte is written at most 255
+// times.
 func soakMask(size int) int64 {
 	if size >= 8 {
 		return -1
@@ -146,7 +150,7 @@ func soakMask(size int) int64 {
 
 // write changes a key, invalidates it, by itself or by its tag, and notes it where it is applied.
 func (s *soak) write(ctx context.Context, by *soaked, i int, tag bool) {
-	if soakOf(i) < 8 && s.truth[i].Load() >= 1<<(8*soakOf(i))-1 || len(s.keys[i]) >= soakLongest {
+	if soakOf(i) < 8 && s.truth[i].Load() >= 1<<(8*soakOf(i))-1 || len(s.keys[i]) > soakLongest {
 		return
 	}
 	v := s.truth[i].Add(1)
@@ -198,8 +202,7 @@ func TestASoakStaysWithinItsBoundsAndLeavesNothing(t *testing.T) {
 func soakFor(t *testing.T, length time.Duration, before uint64) {
 	s := &soak{t: t}
 	for i := range 1000 {
-		n := max(soakKeys[i%len(soakKeys)]-4, 0)
-		s.keys = append(s.keys, fmt.Sprintf("%03d", i)+strings.Repeat("k", n))
+		s.keys = append(s.keys, fmt.Sprintf("%03d", i)+strings.Repeat("k", soakKeys[i%len(soakKeys)]-3))
 	}
 	s.truth = make([]atomic.Int64, len(s.keys))
 	srv := must[*embedded.Server](t)(embedded.Start(within(t), embedded.Config{}))
