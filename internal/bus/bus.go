@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/lethe-cache/lethe/internal/cursor"
+	"github.com/lethe-cache/lethe/internal/handover"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -22,6 +23,7 @@ type Bus struct {
 
 	life    context.Context //nolint:containedctx // the life of the Bus itself; ends with Close
 	end     context.CancelFunc
+	endLog  func()     // writes the last lines
 	running goroutines // every one of this Bus
 
 	board   board
@@ -74,8 +76,10 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	var endLog func()
+	cfg.Logger, endLog = handover.Logger(cfg.Logger)
 	b := &Bus{
-		cfg: cfg, nc: cfg.Conn, stream: event.StreamName(cfg.Fleet),
+		cfg: cfg, endLog: endLog, nc: cfg.Conn, stream: event.StreamName(cfg.Fleet),
 		queue:   newQueue(),
 		reports: make(chan func(int64), 64),
 		wants:   make(chan struct{}, 1),
@@ -94,6 +98,7 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 	if !cfg.PublishOnly {
 		if err := b.subscribe(); err != nil {
 			b.perms.close()
+			endLog()
 			return nil, err
 		}
 	}
@@ -130,7 +135,8 @@ func (b *Bus) denied(subject string, err error) {
 	b.refused("subscribe", subject)
 }
 
-// Close ends everything and returns when every goroutine has ended. It is idempotent. The connection stays open.
+// Close ends everything and returns when every goroutine has ended; a log handler that blocks is waited for for a second. It is
+// idempotent. The connection stays open, and nothing of the Bus stays at it.
 func (b *Bus) Close() error {
 	b.closeCommits()
 	b.end()
@@ -144,6 +150,7 @@ func (b *Bus) Close() error {
 	}
 	b.answers.close()
 	b.perms.close() // last: a refusal while the feed is stopped is heard at once
+	b.endLog()
 	return nil
 }
 

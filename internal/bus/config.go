@@ -44,7 +44,8 @@ type Config struct {
 	// Greet tells the others of this node. It is called on each new connection before anything may be stored, and publishes
 	// on lethe.v1.ctl.<fleet>.presence.<Name>; nil = nothing is told.
 	Greet func()
-	// Logger is not nil.
+	// Logger is not nil. Its handler is called on a goroutine of its own, so that it may block; beyond 1,024 lines that wait others are
+	// dropped, and counted in a line.
 	Logger *slog.Logger
 	// Handler is told what arrives.
 	Handler Handler

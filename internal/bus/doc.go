@@ -31,6 +31,7 @@
 //   - one publish: 5 s with all its attempts, 2 s an attempt, 1 s without a connection; then it has failed. Where the stream's epoch
 //     has to be read for its token: 3 s more. A question ends with the connection it was asked on
 //   - echoes: 4,096 own events remembered; the oldest out, and then applied like anyone's
+//   - log lines waiting for their handler, which is called on a goroutine of its own: 1,024, beyond it they are dropped; 1 s at Close
 //   - log lines about bad events: one a source and minute, 256 sources
 //
 // What it does not do: it keeps nothing on disk, decodes no values, and does not order events.

@@ -65,11 +65,11 @@ func (d *Durable) info(ctx context.Context) (ci jetstream.ConsumerInfo, err erro
 }
 
 // make asks for a consumer; action is "create", "update" or "" for whichever is needed.
-func (d *Durable) make(ctx context.Context, stream, action string, cfg jetstream.ConsumerConfig) error {
+func (d *Durable) make(ctx context.Context, stream, action string, cfg any) error {
 	body := struct {
-		Stream string                   `json:"stream_name"`
-		Config jetstream.ConsumerConfig `json:"config"`
-		Action string                   `json:"action"`
+		Stream string `json:"stream_name"`
+		Config any    `json:"config"`
+		Action string `json:"action"`
 	}{stream, cfg, action}
 	err := d.b.call(ctx, "CONSUMER.CREATE."+stream+"."+d.name, body, nil)
 	var no *jetstream.APIError
@@ -103,13 +103,28 @@ func (d *Durable) newConsumer(metadata map[string]string) jetstream.ConsumerConf
 	}
 }
 
-// update changes the consumer as it is: its metadata, and what change says.
-func (d *Durable) update(ctx context.Context, cfg jetstream.ConsumerConfig, change func(*jetstream.ConsumerConfig)) error {
-	cfg.Metadata = maps.Clone(cfg.Metadata)
-	maps.DeleteFunc(cfg.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, "_nats.") }) // the server's own
-	if cfg.Metadata == nil {
-		cfg.Metadata = map[string]string{}
+// update changes the consumer as it is: its metadata, and what change says. Fields that this client does not know stay.
+func (d *Durable) update(ctx context.Context, change func(*jetstream.ConsumerConfig)) error {
+	var body struct {
+		Config json.RawMessage `json:"config"`
 	}
-	change(&cfg)
+	if err := d.b.call(ctx, "CONSUMER.INFO."+d.b.stream+"."+d.name, nil, &body); err != nil {
+		return err
+	}
+	var was jetstream.ConsumerConfig
+	if err := json.Unmarshal(body.Config, &was); err != nil {
+		return fmt.Errorf("consumer %s: its description is unreadable: %w", d.name, err)
+	}
+	is := was
+	is.Metadata = maps.Clone(was.Metadata)
+	maps.DeleteFunc(is.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, "_nats.") }) // the server's own
+	if is.Metadata == nil {
+		is.Metadata = map[string]string{}
+	}
+	change(&is)
+	cfg, err := merged(body.Config, was, is)
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", d.name, err)
+	}
 	return d.make(ctx, d.b.stream, "update", cfg)
 }

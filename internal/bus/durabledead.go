@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -69,14 +70,21 @@ func ensureDead(ctx context.Context, nc *nats.Conn, fleet string, log jetstream.
 		if slices.Equal(is.Config.Subjects, want.Subjects) {
 			return nil
 		}
-		is.Config.Subjects = want.Subjects
-		return manage(ctx, nc, "UPDATE", is.Config, ask)
+		var body struct {
+			Config json.RawMessage `json:"config"`
+		}
+		if err := callBy(ctx, nc, ask, "STREAM.INFO."+DeadStream(fleet), nil, &body); err != nil {
+			return err
+		}
+		mended := is.Config
+		mended.Subjects = want.Subjects
+		return update(ctx, nc, body.Config, is.Config, mended, ask)
 	}
 	if !errors.Is(err, ErrNoDead) {
 		return err
 	}
 	for {
-		err = manage(ctx, nc, "CREATE", want, ask)
+		err = createStream(ctx, nc, want, ask)
 		var no *jetstream.APIError
 		switch {
 		case err == nil:

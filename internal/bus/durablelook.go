@@ -137,7 +137,7 @@ func (d *Durable) lost(ctx context.Context, ci jetstream.ConsumerInfo, s StreamI
 	d.b.cfg.Logger.Warn("a once-per-fleet receiver lost events: it is told", "receiver", d.cfg.Receiver, "cause", l.cause)
 	d.doubt.Store(false)
 	d.known = durableState{created: ci.Created, epoch: s.Epoch, through: s.Last}
-	return d.update(ctx, ci.Config, func(c *jetstream.ConsumerConfig) {
+	return d.update(ctx, func(c *jetstream.ConsumerConfig) {
 		c.Metadata[metadataEpoch], c.Metadata[metaThrough] = s.Epoch, strconv.FormatUint(s.Last, 10)
 		delete(c.Metadata, metaOwes)
 		c.Metadata[metaTold] = "yes"
@@ -161,7 +161,7 @@ func (d *Durable) settle(ctx context.Context, ci jetstream.ConsumerInfo, s Strea
 	if !take && !note && (!first || ci.Config.AckWait == d.cfg.AckWait) {
 		return nil
 	}
-	return d.update(ctx, ci.Config, func(c *jetstream.ConsumerConfig) {
+	return d.update(ctx, func(c *jetstream.ConsumerConfig) {
 		c.Metadata[metaThrough] = strconv.FormatUint(d.known.through, 10)
 		if d.standby {
 			return

@@ -68,7 +68,7 @@ func ensure(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 		}
 	}
 	if wrong {
-		if err := manage(ctx, nc, "UPDATE", changed, ask); err != nil {
+		if err := update(ctx, nc, info.raw, info.Config, changed, ask); err != nil {
 			return info, err
 		}
 		for _, p := range info.Problems {
@@ -99,7 +99,7 @@ func create(ctx context.Context, nc *nats.Conn, fleet string, o EnsureOptions, a
 		}
 	}
 	var err error
-	try := func() error { return manage(ctx, nc, "CREATE", cfg, ask) }
+	try := func() error { return createStream(ctx, nc, cfg, ask) }
 	for i := range sizes {
 		if cfg.Replicas = sizes[i]; i == 0 {
 			err = assembled(ctx, try)
@@ -151,23 +151,37 @@ const (
 	errReplicasNotSupported jetstream.ErrorCode = 10074
 )
 
-func manage(ctx context.Context, nc *nats.Conn, verb string, cfg jetstream.StreamConfig, ask requester) error {
+// createStream makes a stream.
+func createStream(ctx context.Context, nc *nats.Conn, cfg jetstream.StreamConfig, ask requester) error {
 	body, err := json.Marshal(cfg)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", cfg.Name, err)
 	}
-	answer, err := ask(ctx, nc, &nats.Msg{Subject: "$JS.API.STREAM." + verb + "." + cfg.Name, Data: body})
+	return manage(ctx, nc, "CREATE", cfg.Name, body, ask)
+}
+
+// update changes of a stream's configuration, which is raw, what differs between was and is.
+func update(ctx context.Context, nc *nats.Conn, raw json.RawMessage, was, is jetstream.StreamConfig, ask requester) error {
+	body, err := merged(raw, was, is)
 	if err != nil {
-		return fmt.Errorf("stream %s: %s it: %w", cfg.Name, strings.ToLower(verb), err)
+		return fmt.Errorf("stream %s: %w", is.Name, err)
+	}
+	return manage(ctx, nc, "UPDATE", is.Name, body, ask)
+}
+
+func manage(ctx context.Context, nc *nats.Conn, verb, name string, body []byte, ask requester) error {
+	answer, err := ask(ctx, nc, &nats.Msg{Subject: "$JS.API.STREAM." + verb + "." + name, Data: body})
+	if err != nil {
+		return fmt.Errorf("stream %s: %s it: %w", name, strings.ToLower(verb), err)
 	}
 	var reply struct {
 		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer.Data, &reply); err != nil {
-		return fmt.Errorf("stream %s: %s it: the answer is unreadable: %w", cfg.Name, strings.ToLower(verb), err)
+		return fmt.Errorf("stream %s: %s it: the answer is unreadable: %w", name, strings.ToLower(verb), err)
 	}
 	if reply.Error != nil {
-		return fmt.Errorf("stream %s: %s it: %w", cfg.Name, strings.ToLower(verb), reply.Error)
+		return fmt.Errorf("stream %s: %s it: %w", name, strings.ToLower(verb), reply.Error)
 	}
 	return nil
 }

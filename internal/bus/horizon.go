@@ -82,9 +82,10 @@ func (b *Bus) raised(ctx context.Context) (s StreamInfo, asked int64, err error)
 		}
 		return s, asked, nil
 	}
-	s.Config.Metadata = maps.Clone(s.Config.Metadata)
-	s.Config.Metadata[metadataHorizon] = want.String()
-	if err := manage(ctx, b.nc, "UPDATE", s.Config, b.request); err != nil {
+	raised := s.Config
+	raised.Metadata = maps.Clone(raised.Metadata)
+	raised.Metadata[metadataHorizon] = want.String()
+	if err := update(ctx, b.nc, s.raw, s.Config, raised, b.request); err != nil {
 		return s, asked, fmt.Errorf("to raise metadata.%s to %v: %w", metadataHorizon, want, err)
 	}
 	return b.look(ctx)

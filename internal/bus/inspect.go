@@ -29,6 +29,8 @@ type StreamInfo struct {
 	State       jetstream.StreamState
 	Cluster     *jetstream.ClusterInfo
 	Problems    []Problem // what is not as it has to be
+
+	raw json.RawMessage // the configuration, with what this client does not know
 }
 
 // byLeader says whether the answer is the leader's. A server that only follows answers from its own store, too, for ten seconds
@@ -107,8 +109,20 @@ func inspect(ctx context.Context, nc *nats.Conn, fleet string, ask requester) (S
 	if s.First > s.Last {
 		s.LastTime = time.Time{}
 	}
+	if s.raw, err = rawConfig(answer.Data); err != nil {
+		return StreamInfo{}, fmt.Errorf("stream %s: its description is unreadable: %w", name, err)
+	}
 	s.Problems = problems(s.Config, fleet)
 	return s, nil
+}
+
+// rawConfig is the configuration in the description of a stream or a consumer.
+func rawConfig(answer []byte) (json.RawMessage, error) {
+	var body struct {
+		Config json.RawMessage `json:"config"`
+	}
+	err := json.Unmarshal(answer, &body)
+	return body.Config, err
 }
 
 // checkServer refuses servers without batched Direct Get.

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ type permissions struct {
 	denied  func(subject string, err error) // of a subscription
 
 	forbidden func(subject string, err error) // of a publish
+	leave     func()                          // the connection's error handler
 }
 
 // asked is what is under way and may be refused.
@@ -39,26 +39,21 @@ func (a *attempt) refused(err error) { a.cancel(err) }
 func (q *question) about() string     { return q.subject }
 func (q *question) refused(err error) { q.end(nil, err) }
 
-// listen puts itself in front of the connection's error handler, which goes on hearing everything.
+// listen hears what the connection's error handler hears, which goes on hearing everything.
 func (p *permissions) listen(nc *nats.Conn, denied func(subject string, err error)) {
+	p.mu.Lock()
 	p.waiting = make(map[asked]struct{})
 	p.denied = denied
-	before := nc.ErrorHandler()
-	nc.SetErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
-		if errors.Is(err, nats.ErrPermissionViolation) {
-			p.hear(err)
-		}
-		if before != nil {
-			before(nc, sub, err)
-		}
-	})
+	p.mu.Unlock()
+	p.leave = joinHub(nc, p)
 }
 
-// close makes the handler deaf; it can't be taken out of the chain again.
+// close ends it, and leaves nothing of it at the connection.
 func (p *permissions) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed, p.waiting, p.denied = true, nil, nil
+	p.closed, p.waiting = true, nil
+	p.mu.Unlock()
+	p.leave()
 }
 
 // hear ends the requests that the server has refused. Its words are: Permissions Violation for Publish to "subject".

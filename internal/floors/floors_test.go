@@ -22,6 +22,7 @@ var plan = map[string]int{
 	"internal/flight":     0,
 	"internal/cursor":     0,
 	"internal/commit":     0,
+	"internal/handover":   0,
 	"internal/loglimit":   0,
 	"internal/bus":        1,
 	"internal/fleet":      1,

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+
+	"github.com/lethe-cache/lethe/internal/handover"
 )
 
 // logger turns the server's words into slog records and keeps its first fatal one: the server would end the process with
 // it, a library may not.
 type logger struct {
-	to    *slog.Logger
+	to    *slog.Logger // on a goroutine of its own: the server logs with its locks held
+	end   func()       // writes the last lines, for a second at most
 	first atomic.Pointer[string]
 }
 
@@ -18,7 +21,8 @@ func newLogger(to *slog.Logger) *logger {
 	if to == nil {
 		to = slog.New(slog.DiscardHandler)
 	}
-	return &logger{to: to.With("component", "nats-server")}
+	to, end := handover.Logger(to)
+	return &logger{to: to.With("component", "nats-server"), end: end}
 }
 
 func (l *logger) fatal() string {

@@ -19,6 +19,7 @@ type Server struct {
 	nats   *server.Server
 	listen bool
 	state  *state
+	words  *logger
 
 	closing sync.Once
 	closed  error
@@ -43,7 +44,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	words := newLogger(cfg.Logger)
 	srv.SetLoggerV2(words, false, false, false)
-	s := &Server{nats: srv, listen: !opts.DontListen, state: store}
+	s := &Server{nats: srv, listen: !opts.DontListen, state: store, words: words}
 	srv.Start()
 	if err := s.started(ctx, cfg.Listen, words); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -109,6 +110,7 @@ func (s *Server) Close() error {
 	s.closing.Do(func() {
 		s.nats.Shutdown()
 		s.nats.WaitForShutdown()
+		s.words.end()
 		s.closed = s.state.close()
 	})
 	return s.closed

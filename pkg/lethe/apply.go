@@ -48,10 +48,19 @@ func (n *Node) link(d *bus.Delivery) {
 	}
 	carrier := propagation.MapCarrier{"traceparent": parent, "tracestate": d.Extensions["tracestate"]}
 	sc := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
-	_, span := n.tracer.Start(context.Background(), "lethe apply",
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(trace.Link{SpanContext: sc}))
-	span.End()
+	at := time.Now()
+	n.spans.Do(func() {
+		_, span := n.tracer.Start(context.Background(), "lethe apply", trace.WithTimestamp(at),
+			trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(trace.Link{SpanContext: sc}))
+		span.End(trace.WithTimestamp(at))
+	})
 }
+
+// Bounds of spans of applied events: those that wait for the tracer, beyond which they are dropped, and how long Close waits for them.
+const (
+	spansMost = 1024
+	spansFor  = time.Second
+)
 
 // FenceAll forgets everything, hard: a Reset.
 func (h *handler) FenceAll() {

@@ -52,8 +52,10 @@ type Config struct {
 	// without it makes the stream republish or, with ExternalStream, is never Ready and says so. A PublishOnly node does
 	// not need it. The node is not Ready while its consumer can't be made.
 	OrderedConsumer bool
-	Logger          *slog.Logger // nil discards
-	TracerProvider  trace.TracerProvider
+	// Logger and TracerProvider are called on goroutines of their own where the node may not wait: beyond 1,024 lines, or spans, that
+	// wait for one that blocks, others are dropped. nil discards.
+	Logger         *slog.Logger
+	TracerProvider trace.TracerProvider
 }
 
 // Limits of Config.

@@ -1,9 +1,11 @@
 package lethe
 
 import (
-	"strings"
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/lethe-cache/lethe/internal/bus"
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -37,8 +39,7 @@ func HoldLease(n *Node) { n.gate.Lease = new(atomic.Int64) }
 
 // Offline says whether the node's bus has noticed that its connection was closed: then nothing renews the lease.
 func Offline(n *Node) bool {
-	err := n.bus.Status().Err
-	return err != nil && strings.Contains(err.Error(), "the NATS connection is closed")
+	return errors.Is(n.bus.Status().Err, nats.ErrConnectionClosed)
 }
 
 // EchoApplied has the node apply an event it has fenced before: nothing is forgotten.

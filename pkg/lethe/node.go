@@ -14,6 +14,7 @@ import (
 	"github.com/lethe-cache/lethe/internal/fence"
 	"github.com/lethe-cache/lethe/internal/fleet"
 	"github.com/lethe-cache/lethe/internal/flight"
+	"github.com/lethe-cache/lethe/internal/handover"
 	"github.com/lethe-cache/lethe/internal/loglimit"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -24,6 +25,8 @@ type Node struct {
 	log    *slog.Logger
 	budget *loglimit.Handler // behind log
 	source string
+	endLog func()          // writes the last lines
+	spans  *handover.Queue // a tracer is user code, which may wait
 	tracer trace.Tracer
 	base   time.Time
 	owned  *nats.Conn // dialled by Open; nil where the caller brought one
@@ -75,10 +78,15 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 	if err != nil {
 		return nil, err
 	}
-	// Whatever the node and what it is made of say goes through one budget.
+	// Whatever the node and what it is made of say goes through one budget, and no goroutine of theirs waits for the handler.
+	var endLog func()
+	cfg.Logger, endLog = handover.Logger(cfg.Logger)
 	budget := loglimit.New(cfg.Logger.Handler())
 	cfg.Logger = slog.New(budget)
-	n := &Node{cfg: cfg, log: cfg.Logger, budget: budget, source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now(), times: onceDefaults()}
+	n := &Node{
+		cfg: cfg, log: cfg.Logger, budget: budget, endLog: endLog, spans: handover.New(spansMost),
+		source: "/lethe/" + cfg.Fleet + "/" + cfg.Name, base: time.Now(), times: onceDefaults(),
+	}
 	n.tracer = cfg.TracerProvider.Tracer("github.com/lethe-cache/lethe")
 	n.stop, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	n.fence = fence.New(fence.Config{Rotate: max(cfg.MaxTTL, cfg.MaxLoad) + time.Minute}, n.now())
@@ -89,6 +97,8 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 		// The connection itself forgets why an attempt failed.
 		remember := nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.dialled.Store(&err) })
 		if conn, err = bus.Dial(cfg.URL, cfg.Logger, append([]nats.Option{remember}, cfg.NATSOptions...)...); err != nil {
+			n.cancel()
+			endLog()
 			return nil, &Error{Op: "open", Name: "URL", Err: err}
 		}
 		n.owned = conn
@@ -106,6 +116,7 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 		if n.owned != nil {
 			n.owned.Close()
 		}
+		endLog()
 		return nil, &Error{Op: "open", Name: cfg.Fleet, Err: err}
 	}
 	return n, nil
@@ -151,13 +162,15 @@ func (n *Node) close() {
 	n.receivers.close()
 	n.wg.Wait()
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.tiers != nil {
 		n.tiers.close()
 	}
+	n.mu.Unlock()
 	if n.owned != nil {
 		n.owned.Close()
 	}
+	n.spans.Close(spansFor)
+	n.endLog()
 }
 
 // goLoad runs fn on a goroutine that Close waits for; false when the node is closed.
