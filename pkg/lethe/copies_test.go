@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
+	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -42,7 +45,8 @@ func TestWithoutHotEveryCallerHasItsOwnCopy(t *testing.T) {
 
 func TestASharedValueThatACallerChangesIsCounted(t *testing.T) {
 	t.Parallel()
-	n := one(t)
+	log := &journal{}
+	n := opened(t, lethe.Config{Logger: log.logger()}) // a fleet of lethetest would fail the test
 	load := func(_ context.Context, k string) (map[string]int, error) {
 		return map[string]int{"a": 1, "b": 2, "c": 3, "d": 4, k: 5}, nil
 	}
@@ -58,4 +62,22 @@ func TestASharedValueThatACallerChangesIsCounted(t *testing.T) {
 	if got := metric(t, n, "lethe_hot_values_modified_total", "function", "g"); got != 0 {
 		t.Fatalf("%v changes counted of values that nobody changed", got)
 	}
+	if lines := log.lines("value_modified function=f"); len(lines) != 1 {
+		t.Fatalf("logged %q, want one line a minute that names the function", lines)
+	}
+}
+
+// opened is a ready node that lethetest does not watch.
+func opened(t *testing.T, cfg lethe.Config) *lethe.Node {
+	t.Helper()
+	srv := must[*embedded.Server](t)(embedded.Start(within(t), embedded.Config{}))
+	t.Cleanup(func() { _ = srv.Close() })
+	cfg.Conn = must[*nats.Conn](t)(srv.Connect())
+	t.Cleanup(cfg.Conn.Close)
+	n := must[*lethe.Node](t)(lethe.Open(within(t), cfg))
+	t.Cleanup(func() { _ = n.Close() })
+	if err := n.Ready(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -13,8 +13,9 @@ const maxIdle = 32
 type loaders struct {
 	mu   sync.Mutex // guards what follows
 	idle []chan work
-	tied bool // to the end of the node
 	over bool
+
+	untie func() bool // from the end of the node's context; nil until there is a load
 }
 
 // work is a load that is ready to run.
@@ -27,9 +28,8 @@ func (ls *loaders) begin(n *Node, w work) bool {
 		ls.mu.Unlock()
 		return false
 	}
-	if !ls.tied {
-		ls.tied = true
-		context.AfterFunc(n.stop, ls.end)
+	if ls.untie == nil {
+		ls.untie = context.AfterFunc(n.stop, ls.end)
 	}
 	last := len(ls.idle) - 1
 	if last < 0 {
@@ -65,11 +65,14 @@ func (ls *loaders) wait(next chan work) bool {
 	return true
 }
 
-// end lets those that wait end.
+// end lets those that wait end. Close calls it before the node's context ends, so that nothing of it runs behind Close.
 func (ls *loaders) end() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.over = true
+	if ls.untie != nil {
+		ls.untie()
+	}
 	for _, next := range ls.idle {
 		close(next)
 	}

@@ -156,11 +156,13 @@ func (n *Node) close() {
 	n.mu.Lock()
 	n.closed.Store(true)
 	n.mu.Unlock()
+	n.functions.loaders.end()
 	n.cancel()
 	n.fleet.Close() // nothing is served any more
 	n.closeErr = n.bus.Close()
 	n.receivers.close()
 	n.wg.Wait()
+	n.verify()
 	n.mu.Lock()
 	if n.tiers != nil {
 		n.tiers.close()

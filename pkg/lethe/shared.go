@@ -1,6 +1,9 @@
 package lethe
 
-import "reflect"
+import (
+	"reflect"
+	"time"
+)
 
 // sampleOf is how many hot entries there are for each whose value is watched for changes by callers.
 const sampleOf = 16
@@ -14,9 +17,59 @@ func (c *core[K, V]) samples(hash uint64) bool { return !c.s.withoutBulk && hash
 
 func (e *hotEntry[K, V]) sampled() bool { return e.more != nil && e.more.bytes != nil }
 
-// compare counts a value that is not what was stored: a caller has changed it, for all. Both go through the codec and are
+// compare compares a watched value with what was stored.
+func (e *hotEntry[K, V]) compare() { e.compareWith(e.more.bytes) }
+
+// verify compares a value with what was stored, also one that is not watched, if bulk still has it of the same load.
+func (e *hotEntry[K, V]) verify() {
+	switch {
+	case e.sampled():
+		e.compare()
+		return
+	case e.negative > 0 || e.c.s.withoutBulk:
+		return
+	}
+	text := ""
+	if e.c.byText {
+		text = e.more.text
+	} else if t, err := e.c.textOf(e.key); err == nil {
+		text = t
+	}
+	b, ok := e.c.n.tiers.find([]byte(text))
+	if !ok {
+		return
+	}
+	if stored, _, encoded, ok := parseEntry(b, nil); ok && stored.Birth == e.Birth && stored.Start == e.Start {
+		e.compareWith(encoded)
+	}
+}
+
+// verifyFor bounds how long Close goes on to compare hot values with what was stored.
+const verifyFor = 100 * time.Millisecond
+
+// verify compares what is left in the hot tier with what was stored, before Close drops it. It runs user code, which may end its
+// goroutine.
+func (n *Node) verify() {
+	t := n.memory()
+	if t == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		until := n.now() + int64(verifyFor)
+		for e := range t.hot.Values() {
+			if e.verify(); n.now() >= until {
+				return
+			}
+		}
+	}()
+	<-done
+}
+
+// compareWith counts and logs a value that is not what was stored: a caller has changed it, for all. Both go through the codec and are
 // compared decoded, since a codec need not write equal values equally. A value that does not equal itself (NaN) is passed over.
-func (e *hotEntry[K, V]) compare() {
+func (e *hotEntry[K, V]) compareWith(encoded []byte) {
 	var stored, again, now V
 	err := e.c.guard("codec", func() error {
 		b, err := e.c.codec.Append(nil, e.value)
@@ -26,7 +79,7 @@ func (e *hotEntry[K, V]) compare() {
 		for _, d := range []struct {
 			from []byte
 			to   *V
-		}{{e.more.bytes, &stored}, {e.more.bytes, &again}, {b, &now}} {
+		}{{encoded, &stored}, {encoded, &again}, {b, &now}} {
 			if err := e.c.codec.Decode(d.from, d.to); err != nil {
 				return err
 			}
@@ -35,5 +88,7 @@ func (e *hotEntry[K, V]) compare() {
 	})
 	if err == nil && reflect.DeepEqual(stored, again) && !reflect.DeepEqual(stored, now) {
 		e.c.hotModified.Add(1)
+		e.c.n.warn("modified:"+e.c.name, "lethe: a caller has changed a value that it shares with all others; copy before you change, or use WithoutHot",
+			"event", "value_modified", "function", e.c.name)
 	}
 }

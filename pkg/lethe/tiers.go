@@ -42,6 +42,7 @@ type hotItem interface {
 	bytes() uint32
 	sampled() bool
 	compare() // with what was stored; runs user code
+	verify()  // the same, also of one that is not sampled
 }
 
 // tooLarge is the part of a tier, or of a shard of bulk, over which an entry is not offered to it: a quarter. It would push out too

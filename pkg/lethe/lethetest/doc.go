@@ -7,4 +7,5 @@
 //	lethetest.WaitAll(t, tok, nodes...)
 //
 // Nothing is mocked: events travel through an embedded NATS server and are applied as in production. It does not simulate faults.
+// A test that changes a value which a function returned, and which others share, fails.
 package lethetest

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -15,7 +17,8 @@ import (
 // patience is how long Fleet and WaitAll wait before they fail the test.
 const patience = 2 * time.Minute
 
-// Fleet opens n ready nodes on one embedded server; all are closed when the test ends. With a Config its fields count for every
+// Fleet opens n ready nodes on one embedded server; all are closed when the test ends. The test fails when it has changed a value that
+// a function returned and that others share: every value that is in the hot tier at the end is compared with what was stored. With a Config its fields count for every
 // node; URL and Conn are Fleet's own, and a Name gets the node's number appended. MaxStaleness is two minutes where the Config
 // has none: on a busy machine a node must not lose its lease in the middle of a test, and load what the test expects in memory.
 func Fleet(t testing.TB, n int, cfg ...lethe.Config) []*lethe.Node {
@@ -49,7 +52,10 @@ func Fleet(t testing.TB, n int, cfg ...lethe.Config) []*lethe.Node {
 		if nodes[i], err = lethe.Open(ctx, c); err != nil {
 			t.Fatalf("lethetest: open node %d: %v", i, err)
 		}
-		t.Cleanup(func() { _ = nodes[i].Close() })
+		t.Cleanup(func() {
+			_ = nodes[i].Close()
+			failModified(t, nodes[i])
+		})
 	}
 	for i, node := range nodes {
 		if err := node.Ready(ctx); err != nil {
@@ -57,6 +63,32 @@ func Fleet(t testing.TB, n int, cfg ...lethe.Config) []*lethe.Node {
 		}
 	}
 	return nodes
+}
+
+// failModified fails the test for each function whose shared values a caller has changed.
+func failModified(t testing.TB, n *lethe.Node) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	if err := reg.Register(n.Collector()); err != nil {
+		t.Errorf("lethetest: %v", err)
+		return
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Errorf("lethetest: %v", err)
+	}
+	for _, f := range families {
+		if f.GetName() != "lethe_hot_values_modified_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "function" && m.GetCounter().GetValue() > 0 {
+					t.Errorf("lethetest: a caller has changed a value of %s, for all who read it: copy before you change, or use WithoutHot", l.GetValue())
+				}
+			}
+		}
+	}
 }
 
 // WaitAll waits until every node has applied tok, or fails the test.
