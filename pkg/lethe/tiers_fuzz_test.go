@@ -42,6 +42,7 @@ type sizedItem uint32
 func (s sizedItem) bytes() uint32 { return uint32(s) }
 func (sizedItem) sampled() bool   { return false }
 func (sizedItem) compare()        {}
+func (sizedItem) verify()         {}
 
 // putAndFind stores a pair of these lengths the way a node does, and finds it: whole where it fits, not at all where it does not.
 func putAndFind(t testing.TB, tr *tiers, name string, key, value int) {
