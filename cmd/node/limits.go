@@ -50,6 +50,6 @@ func (l limits) server(h http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout:      l.answer,
 		IdleTimeout:       l.idle,
 		MaxHeaderBytes:    l.header,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          errorLog(logger),
 	}
 }

@@ -19,7 +19,7 @@ type Config struct {
 	StateDir string
 	// Listen is the host:port other processes may use; port 0 picks a free one (see URL). "" = none: only Connect gets in.
 	Listen string
-	// Logger hears the server's words; its notices and traces come as debug. nil discards.
+	// Logger hears the server's words, within a budget of lines a minute; its notices and traces come as debug. nil discards.
 	Logger *slog.Logger
 }
 

@@ -7,10 +7,11 @@ import (
 	"sync/atomic"
 
 	"github.com/lethe-cache/lethe/internal/handover"
+	"github.com/lethe-cache/lethe/internal/loglimit"
 )
 
-// logger turns the server's words into slog records and keeps its first fatal one: the server would end the process with
-// it, a library may not.
+// logger turns the server's words into slog records of one message, so that they share a budget: many of them name a client, and
+// would be a message each. It keeps its first fatal one: the server would end the process with it, a library may not.
 type logger struct {
 	to    *slog.Logger // on a goroutine of its own: the server logs with its locks held
 	end   func()       // writes the last lines, for a second at most
@@ -22,7 +23,7 @@ func newLogger(to *slog.Logger) *logger {
 		to = slog.New(slog.DiscardHandler)
 	}
 	to, end := handover.Logger(to)
-	return &logger{to: to.With("component", "nats-server"), end: end}
+	return &logger{to: loglimit.Logger(to).With("component", "nats-server"), end: end}
 }
 
 func (l *logger) fatal() string {
@@ -33,7 +34,7 @@ func (l *logger) fatal() string {
 }
 
 func (l *logger) say(level slog.Level, format string, v []any) {
-	l.to.Log(context.Background(), level, fmt.Sprintf(format, v...)) //nolint:sloglint // the server's words are what they are
+	l.to.Log(context.Background(), level, "the NATS server in this process reports", "text", fmt.Sprintf(format, v...))
 }
 
 // Noticef comes as debug: a start alone is twenty notices.

@@ -1,6 +1,9 @@
 package manifest
 
-import "context"
+import (
+	"context"
+	"log/slog"
+)
 
 // BeforeCommit makes f run before each COMMIT.
 func (s *Store) BeforeCommit(f func()) { s.beforeCommit = f }
@@ -10,3 +13,6 @@ func (s *Store) Waiting(ctx context.Context) (int, error) {
 	status, err := s.relay.Status(ctx)
 	return status.Depth, err
 }
+
+// Log is where the store logs.
+func (s *Store) Log() *slog.Logger { return s.log }

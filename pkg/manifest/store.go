@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/lethe-cache/lethe/internal/loglimit"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/outbox"
 )
@@ -25,7 +26,7 @@ type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// WithLogger says where the store and its relay log; nil discards, which is the default.
+// WithLogger says where the store and its relay log, which have a budget of lines a minute; nil discards, which is the default.
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(o *options) { o.log = l }) }
 
 // Store keeps manifests in a database and announces what their changes make stale. All methods are safe for concurrent use, by
@@ -62,9 +63,7 @@ func Open(ctx context.Context, dsn string, p outbox.Publisher, opts ...Option) (
 	for _, opt := range opts {
 		opt.apply(&o)
 	}
-	if o.log == nil {
-		o.log = slog.New(slog.DiscardHandler)
-	}
+	o.log = loglimit.Logger(o.log)
 	db, err := open(ctx, dsn)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"log/slog"
 	"time"
 )
 
@@ -39,3 +40,6 @@ func StartRelayWith(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfi
 
 // IDsOf are the ids of a ticket's rows.
 func IDsOf(t Ticket) []string { return t.ids() }
+
+// Log is where the relay logs.
+func (r *Relay) Log() *slog.Logger { return r.log }

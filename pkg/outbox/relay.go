@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lethe-cache/lethe/internal/loglimit"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -31,7 +32,7 @@ type RelayConfig struct {
 	Name string
 	// Poll is how often the relay looks without being woken; 0 = 1 s. Where the database notifies, it is the fallback.
 	Poll time.Duration
-	// Logger; nil discards.
+	// Logger has a budget: so many lines of one message a minute, and so many of all. nil discards.
 	Logger *slog.Logger
 }
 
@@ -123,9 +124,7 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 	case cfg.Poll == 0:
 		cfg.Poll = time.Second
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.Logger = loglimit.Logger(cfg.Logger)
 	d, err := ask(ctx, db)
 	if err != nil {
 		return nil, err
