@@ -211,7 +211,11 @@ func TestAManifestIsServedInTheFormThatIsAskedFor(t *testing.T) {
 	}
 	var names []string
 	for next := ""; ; {
-		got, _ = s.must(200, "GET", "/v1/manifests/bot/acme?limit=2&continue="+url.QueryEscape(next), "")
+		at := "/v1/manifests/bot/acme?limit=2"
+		if next != "" {
+			at += "&continue=" + url.QueryEscape(next)
+		}
+		got, _ = s.must(200, "GET", at, "")
 		items, _ := got["items"].([]any)
 		for _, i := range items {
 			o, _ := i.(map[string]any)

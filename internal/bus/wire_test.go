@@ -190,20 +190,6 @@ func TestManyCallersAreCarriedByFewEvents(t *testing.T) {
 	}
 }
 
-func TestOneOversizedTargetDoesNotFailTheOthers(t *testing.T) {
-	t.Parallel()
-	nodes := fleetOf(t, 2)
-	big := event.Key("catalog.price", strings.Repeat("x", 70_000))
-	token, err := nodes[0].Invalidate(t.Context(), []event.Target{event.Tag("a:1"), big, event.Tag("b:1")})
-	if !errors.Is(err, bus.ErrNotPublished) || !errors.Is(err, event.ErrInvalid) || token.IsZero() {
-		t.Fatalf("token %s, error %v", token, err)
-	}
-	wait(t, token, nodes...)
-	if nodes[1].forgot("a:1") != 1 || nodes[1].forgot("b:1") != 1 {
-		t.Error("the others were not published")
-	}
-}
-
 func TestMoreThanOneEventHoldsIsSeveralEvents(t *testing.T) {
 	t.Parallel()
 	nodes := fleetOf(t, 2)

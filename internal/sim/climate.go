@@ -43,7 +43,7 @@ func newClimate(seed uint64, v *names) *climate {
 	c := &climate{names: v}
 	c.nodes = 2 + r.below(3)
 	c.staleness = pick(5, 5, 6, 10) * sec
-	c.backlog = uint64(pick(20, 100, 1000, 100_000))
+	c.backlog = uint64(pick(1, 2, 4, 100_000))
 	c.held = int(pick(2, 8, 100))
 	c.reorder = pick(1, 20, 20, 50) * msec
 	c.buffer = int(pick(4, 64, 1024))

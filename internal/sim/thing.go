@@ -49,7 +49,7 @@ func newNames() *names {
 		l.tag[i] = fmt.Sprintf("t:%d/%d", i%groups, i)
 	}
 	for i := range padding {
-		l.padTags = append(l.padTags, fmt.Sprintf("u:%d", i))
+		l.padTags = append(l.padTags, fmt.Sprintf("u:%d/1/2/3/4/5/6/7", i)) // with its boundaries ten labels
 	}
 	add := func(kind scope, i int, lb depend.Label) {
 		l.targets[target{kind: kind, i: uint8(i)}] = []uint64{lb.Hash, lb.Any, depend.GlobalAny()}
