@@ -139,7 +139,8 @@ func (s *scanner) targets(b *body) error {
 			if err := s.skip(); err != nil {
 				return err
 			}
-			if b.unknown++; b.problem == nil {
+			b.unknown++
+			if b.problem == nil {
 				b.problem = bad
 			}
 		} else {

@@ -126,7 +126,7 @@ func TestAKeyHasItsBound(t *testing.T) {
 		if (err == nil) != c.ok || err != nil && (!errors.Is(err, event.ErrInvalid) || !strings.Contains(err.Error(), "at most 32768")) {
 			t.Errorf("CanonicalKey: %.300v", err)
 		}
-		text, _ := json.Marshal(c.arg)
+		text, _ := json.Marshal(c.arg) //nolint:errchkjson // one that fails is refused, which is what is tested
 		event1 := []byte(`{"specversion":"1.0","type":"dev.lethe.invalidated.v1","source":"/x","id":"1","data":{"targets":[{"function":"f.long","args":[1]},{"function":"f.long","args":[` + string(text) + `]}]}}`)
 		r := event.Decode("shop", root+"fn.f.long", nil, event1)
 		if len(text) > event.MaxSize/2 { // the event is too large, whatever its key

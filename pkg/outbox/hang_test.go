@@ -30,7 +30,7 @@ func (h *hanging) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hangingConn{c.(sqliteConn), h}, nil //nolint:forcetypeassert // it is one
+	return &hangingConn{c.(sqliteConn), h}, nil //nolint:forcetypeassert,errcheck // it is one
 }
 
 type sqliteConn interface {

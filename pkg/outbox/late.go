@@ -67,10 +67,9 @@ func (r *Relay) sayLate(l *lateness, q queue) {
 	}
 	l.said, l.again = true, r.now()+sayEvery
 	fields := []any{"event", "outbox_waits", "rows", s.Depth, "oldest", q.oldest.Round(time.Second), "parked", s.Parked}
-	switch {
-	case s.Worker == "":
+	if s.Worker == "" {
 		fields = append(fields, "worker", "nobody")
-	default:
+	} else {
 		fields = append(fields, "worker", s.Worker, "worker_for", s.WorkerFor.Round(time.Second), "worker_is_this", s.Worker == r.id)
 	}
 	if t := r.trouble.Load(); t != nil {

@@ -86,7 +86,7 @@ func TestRowsThatWaitForHalfAMinuteAreLoggedOnceAMinuteWithTheReason(t *testing.
 		}
 		m.roads[0].set(free)
 		m.pass(backFor)
-		if got := said.take(); got == nil || !strings.Contains(got[len(got)-1], "event=outbox_drained") {
+		if got := said.take(); len(got) == 0 || !strings.Contains(got[len(got)-1], "event=outbox_drained") {
 			t.Errorf("%q", got)
 		}
 		if s, err := r.Status(t.Context()); err != nil || s.Depth != 0 || s.Err != nil {

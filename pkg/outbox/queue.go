@@ -57,10 +57,11 @@ func (r *Relay) queued(ctx context.Context, tx *sql.Tx) (queue, error) {
 		created int64
 		now     int64
 	)
+	//nolint:gosec // the clock is one of two constants
 	row := tx.QueryRowContext(ctx, "SELECT number, created, "+r.dialect.clock()+", (SELECT max(number) FROM lethe_outbox) "+
 		"FROM lethe_outbox WHERE parked IS NULL ORDER BY number LIMIT 1")
 	switch err := row.Scan(&q.first, &created, &now, &q.last); {
-	case err == sql.ErrNoRows: //nolint:errorlint // Scan returns it as it is
+	case err == sql.ErrNoRows:
 		return queue{}, nil
 	case err != nil:
 		return queue{}, err
