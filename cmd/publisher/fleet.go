@@ -24,7 +24,7 @@ func newNodes(o *options) *cobra.Command {
 		Long: "List the nodes of the fleet, with those that others know of and that do not answer: their state is silent.\n\n" +
 			"BEHIND is how many events others know of that a node has not applied, LEASE AGE how long ago what it serves was known to\n" +
 			"be current, OUTBOX how many changes wait to be announced in its database and for how long (\"-\": it has none, or does not tell),\n" +
-			"SEEN when it last gave a sign of life.",
+			"SEEN when it last gave a sign of life. A name with \"(2 instances!)\" is that of several living nodes: give each its own.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.nodes(cmd) },
 	}
@@ -42,17 +42,26 @@ func (o *options) nodes(cmd *cobra.Command) error {
 		}
 		members := ctl.Members(nodes)
 		ctl.WithOutboxes(ctx, conn, o.fleet, members)
-		rows := []string{"NODE\tSTATE\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tOUTBOX\tVERSION\tSEEN"}
-		names := make([]string, 0, len(members))
-		for _, m := range members {
-			names = append(names, m.Node)
-			rows = append(rows, strings.Join([]string{
-				plain(m.Node), m.State, known(m, m.Cursor), known(m, m.Behind), known(m, brief(m.LeaseAgeMs)), known(m, m.Entries),
-				known(m, m.Resets), m.Outbox.String(), plain(cmp.Or(m.Version, "-")), seen(m),
-			}, "\t"))
-		}
+		rows, names := nodeTable(members)
 		return o.output.print(cmd.OutOrStdout(), map[string][]ctl.Member{"nodes": members}, rows, names...)
 	})
+}
+
+// nodeTable is a line for each member, below a head, and their names.
+func nodeTable(members []ctl.Member) (rows, names []string) {
+	rows = []string{"NODE\tSTATE\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tOUTBOX\tVERSION\tSEEN"}
+	for _, m := range members {
+		name := plain(m.Node)
+		if m.Duplicates > 0 {
+			name += fmt.Sprintf(" (%d instances!)", m.Duplicates+1)
+		}
+		names = append(names, m.Node)
+		rows = append(rows, strings.Join([]string{
+			name, m.State, known(m, m.Cursor), known(m, m.Behind), known(m, brief(m.LeaseAgeMs)), known(m, m.Entries),
+			known(m, m.Resets), m.Outbox.String(), plain(cmp.Or(m.Version, "-")), seen(m),
+		}, "\t"))
+	}
+	return rows, names
 }
 
 // asking works with a connection and a node that only asks.

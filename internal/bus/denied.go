@@ -66,6 +66,7 @@ func (b *Bus) effect(what, subject string) string {
 			{event.LiveSubject(b.cfg.Fleet, ""), "the node hears no events and is never ready"},
 			{ctl + "presence", "the node does not hear who else is there: a Barrier asked here takes the fleet's longest horizon"},
 			{ctl + "barrier", "the node can't say what it has applied: every Barrier waits as long as it may serve"},
+			{ctl + "has", "lethe-publisher can't ask this node for its functions: an invalidation of one that no node has is published with a warning"},
 			{ctl, "the node can't be asked"},
 			{"", "no answer of a server or a node arrives: the node is never ready (does the inbox prefix fit?)"},
 		}

@@ -19,7 +19,7 @@ async function ask(path, options) {
 async function status() {
   try {
     const s = await ask("/v1/status");
-    $("who").textContent = `${s.node} in fleet ${s.fleet}`;
+    $("who").textContent = `${named(s)} in fleet ${s.fleet}`;
     $("state").textContent = s.state;
     $("state").dataset.state = s.state;
     document.title = `${s.node}: ${s.state}`;
@@ -46,6 +46,11 @@ function outbox(o) {
   return `${o.depth}${age}${parked}${why}`;
 }
 
+// named is the name of a node, and how many living nodes bear it where it is not one.
+function named(n) {
+  return n.duplicates ? `${n.node} (${n.duplicates + 1} instances!)` : n.node;
+}
+
 // A node that is known by its name alone has told nothing of itself.
 async function nodes() {
   let list = [];
@@ -57,7 +62,7 @@ async function nodes() {
   $("nodes").replaceChildren(...list.map((n) => {
     const row = document.createElement("tr");
     const told = n.epoch ? [n.cursor, n.behind, `${n.leaseAgeMs} ms`, n.entries, n.resets] : ["-", "-", "-", "-", "-"];
-    row.append(...[n.node, n.state, ...told, outbox(n.outbox), n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
+    row.append(...[named(n), n.state, ...told, outbox(n.outbox), n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
       .map((text) => element("td", String(text))));
     return row;
   }));

@@ -1,0 +1,57 @@
+package access
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
+	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/pkg/event"
+	"github.com/lethe-cache/lethe/pkg/lethe"
+)
+
+func TestANodeWithPermissionsOfBeforeWorksAndLogsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	c, users := newCrew(t)
+	const missing = "lethe.v1.ctl.shop.has"
+	for i := range users {
+		if users[i].Name == c.node.Name {
+			users[i].Subscribe = without(users[i].Subscribe, missing)
+		}
+	}
+	url := serve(t, users...)
+	var log cmdtest.Log
+	n := join(t, login(t, url, c.node), lethe.Config{Name: c.node.Name, Logger: slog.New(slog.NewTextHandler(&log, nil))}).ready()
+	admin := login(t, url, c.admin)
+	for what, body := range map[string]string{ctl.GetStatus: "", ctl.Explain: `{"function":"catalog.price","args":["42"]}`} {
+		for _, name := range []string{n.Status().Name, ""} {
+			got, err := ctl.Ask(within(t, patience), admin.Conn, "shop", what, name, []byte(body))
+			if err != nil || len(got) != 1 || got[0].Err != nil {
+				t.Errorf("%s of %q: %+v, %v", what, name, got, err)
+			}
+		}
+	}
+	n.fill()
+	n.lost("an event", n.say(event.Key(string(price), "42")), n.price)
+	said := func() (lines []string) {
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, "permission_denied") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	until(t, "what is missing is logged", func() bool { return len(said()) > 0 })
+	if got := said(); len(got) != 1 || !strings.Contains(got[0], "subject="+missing) || !strings.Contains(got[0], "functions") {
+		t.Errorf("%d lines: %q", len(got), got)
+	}
+	asker := join(t, admin, lethe.Config{Name: "asker", PublishOnly: true})
+	v, err := ctl.AskHas(within(t, ctl.HasTime), admin.Conn, asker.Node, event.Function("catalog.pirce"), func() {})
+	if v.Complete || v.Known {
+		t.Errorf("a node that can't be asked counts as a no: %+v, %v", v, err)
+	}
+	if err := n.Ready(within(t, patience)); err != nil {
+		t.Error(err)
+	}
+}
