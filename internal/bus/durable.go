@@ -54,6 +54,8 @@ type Durable struct {
 	pulls   [2]pull
 	fails   int
 	said    string // the last reason that was logged
+	ordered string // the consumer, as it was when this node last ordered that the receiver be told of a loss
+	denial  string // the server's last refusal to change a consumer that was logged
 }
 
 // durableState is what a node remembers of the consumer, to notice that it was made anew or has lost messages.

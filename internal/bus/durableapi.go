@@ -79,6 +79,13 @@ func (d *Durable) make(ctx context.Context, stream, action string, cfg any) erro
 	return err
 }
 
+// refused says that the server could not write a consumer's configuration. The consumer may be there
+// all the same.
+func refused(err error) bool {
+	var no *jetstream.APIError
+	return errors.As(err, &no) && no.ErrorCode == jetstream.JSErrCodeConsumerCreate
+}
+
 // Keys of a consumer's metadata.
 const (
 	metaReceiver = "lethe-receiver" // the receiver's name

@@ -130,18 +130,44 @@ func (d *Durable) judge(ci jetstream.ConsumerInfo, s StreamInfo) loss {
 // lost has the receiver told: a call is ordered on the stream of dead letters, which one node gets, and another if that one dies over
 // it. Only when the order is stored does the consumer's metadata say so; the server drops repetitions under the same id.
 func (d *Durable) lost(ctx context.Context, ci jetstream.ConsumerInfo, s StreamInfo, l loss) error {
-	id := fmt.Sprintf("reset-%s-%d-%s", d.name, ci.Created.UnixNano(), l.id)
-	if err := d.orderReset(ctx, id, l.cause, event.NewToken(d.b.cfg.Fleet, s.Epoch, s.Last)); err != nil {
-		return fmt.Errorf("to tell it that it lost events (%s): %w", l.cause, err)
+	meta := ci.Config.Metadata
+	seen := fmt.Sprint(ci.Created.UnixNano(), l.cause, meta[metaOwes], meta[metadataEpoch], meta[metaThrough])
+	if d.ordered != seen || d.doubt.Load() { // else the consumer could not be changed since
+		id := fmt.Sprintf("reset-%s-%d-%s", d.name, ci.Created.UnixNano(), l.id)
+		if err := d.orderReset(ctx, id, l.cause, event.NewToken(d.b.cfg.Fleet, s.Epoch, s.Last)); err != nil {
+			return fmt.Errorf("to tell it that it lost events (%s): %w", l.cause, err)
+		}
+		d.b.cfg.Logger.Warn("a once-per-fleet receiver lost events: it is told", "receiver", d.cfg.Receiver, "cause", l.cause)
+		d.ordered = seen
+		d.doubt.Store(false)
+		d.known = durableState{created: ci.Created, epoch: s.Epoch, through: s.Last}
 	}
-	d.b.cfg.Logger.Warn("a once-per-fleet receiver lost events: it is told", "receiver", d.cfg.Receiver, "cause", l.cause)
-	d.doubt.Store(false)
-	d.known = durableState{created: ci.Created, epoch: s.Epoch, through: s.Last}
-	return d.update(ctx, func(c *jetstream.ConsumerConfig) {
+	return d.goOn(ci, d.update(ctx, func(c *jetstream.ConsumerConfig) {
 		c.Metadata[metadataEpoch], c.Metadata[metaThrough] = s.Epoch, strconv.FormatUint(s.Last, 10)
 		delete(c.Metadata, metaOwes)
 		c.Metadata[metaTold] = "yes"
-	})
+	}))
+}
+
+// goOn passes over the server's refusal to change a consumer that has this node's filters. A server
+// refuses when its disk is full, or when the consumer's folder is gone: it removes the folder of a
+// deleted consumer after it has told the nodes, and so may remove that of the consumer which a node
+// has made meanwhile. Such a consumer hands out events all the same. The next look asks again.
+func (d *Durable) goOn(ci jetstream.ConsumerInfo, err error) error {
+	if !refused(err) || ci.Config.Metadata[metaFilters] != d.cfg.Filters {
+		return err
+	}
+	d.unchanged(d.pulls[onLog].stream, err)
+	return nil
+}
+
+// unchanged logs, once, that the server does not change a consumer.
+func (d *Durable) unchanged(stream string, err error) {
+	if text := err.Error(); text != d.denial {
+		d.denial = text
+		d.b.cfg.Logger.Warn("the server does not change a consumer of a once-per-fleet receiver; the receiver gets its events all the same",
+			"receiver", d.cfg.Receiver, "stream", stream, "error", err)
+	}
 }
 
 // settle brings the consumer's configuration up to date: what was handled, seldom, and the filters of the youngest version.
@@ -161,7 +187,7 @@ func (d *Durable) settle(ctx context.Context, ci jetstream.ConsumerInfo, s Strea
 	if !take && !note && (!first || ci.Config.AckWait == d.cfg.AckWait) {
 		return nil
 	}
-	return d.update(ctx, func(c *jetstream.ConsumerConfig) {
+	return d.goOn(ci, d.update(ctx, func(c *jetstream.ConsumerConfig) {
 		c.Metadata[metaThrough] = strconv.FormatUint(d.known.through, 10)
 		if d.standby {
 			return
@@ -175,7 +201,7 @@ func (d *Durable) settle(ctx context.Context, ci jetstream.ConsumerInfo, s Strea
 		if take {
 			c.Metadata[metaSince] = d.age()
 		}
-	})
+	}))
 }
 
 // ensureDead makes the stream of dead letters and this receiver's consumer on it, once a connection.
@@ -198,6 +224,12 @@ func (d *Durable) ensureDead(ctx context.Context, s StreamInfo) error {
 		FilterSubjects: []string{AgainSubject(fleet, ReceiverToken(d.cfg.Receiver))},
 		Metadata:       map[string]string{metaReceiver: d.cfg.Receiver},
 	})
+	// The server writes the configuration of one that is there as well, and may refuse to. A pull
+	// tells if it is not there.
+	if p.denied = refused(err); p.denied {
+		d.unchanged(p.stream, err)
+		err = nil
+	}
 	if err == nil {
 		p.made = d.conn
 	}

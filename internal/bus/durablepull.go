@@ -24,6 +24,7 @@ type pull struct {
 	until   time.Time       // when the request is over; zero: there is none
 	refused context.Context //nolint:containedctx // the life of the request; ends when the server refuses it
 	done    func()
+	denied  bool // the server would not write the consumer's configuration; whether it is there is not known
 }
 
 // pullFor is how long a request waits on the server, pullSlack how much later its end is not waited for any more.
@@ -147,6 +148,10 @@ func (d *Durable) arrived(m *nats.Msg) (*Handed, error) {
 		case status == "404" || status == "408":
 			return nil, nil
 		case status == "503" || status == "409" && strings.Contains(text, "Deleted"):
+			if p := &d.pulls[onDead]; i == onDead && p.denied { // events go on meanwhile
+				p.made, p.until = 0, time.Now().Add(d.cfg.CheckEvery)
+				return nil, nil
+			}
 			d.pulls[onDead].made, d.next = 0, time.Now()
 			return nil, fmt.Errorf("%w (%s %s)", errGone, status, text)
 		case status == "409" && strings.Contains(text, "Leadership"):
