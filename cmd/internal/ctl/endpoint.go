@@ -62,13 +62,18 @@ func newDesk() *desk {
 }
 
 // handler never blocks: it would keep the client from what came meanwhile.
-func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, node string, by func() micro.RespondOpt) micro.HandlerFunc {
-	return func(r micro.Request) {
-		if !fleet.Answerable(r.Reply()) {
+func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, node string) func(m *nats.Msg, c *counted) {
+	return func(m *nats.Msg, c *counted) {
+		if !fleet.Answerable(m.Reply) {
 			return
 		}
+		begun := time.Now()
+		answer := func(data []byte, no *Refusal) {
+			c.done(begun, no)
+			reply(nc, m.Reply, node, data, no)
+		}
 		if why := d.admit(); why != nil {
-			why.respond(r, by())
+			answer(nil, why)
 			return
 		}
 		go func() {
@@ -79,19 +84,16 @@ func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, node str
 			case d.running <- struct{}{}:
 				defer func() { <-d.running }()
 			case <-ctx.Done():
-				reply(nc, r.Reply(), node, nil, later("the node is ending, or too busy: nothing was done"))
+				answer(nil, later("the node is ending, or too busy: nothing was done"))
 				return
 			}
 			most := int(nc.MaxPayload()) - forHeaders
-			q := Question{Body: r.Data(), Header: r.Headers().Get, MaxAnswer: most}
-			data, no := e.answer(ctx, q)
-			reply(nc, r.Reply(), node, data, no)
+			answer(e.answer(ctx, Question{Body: m.Data, Header: m.Header.Get, MaxAnswer: most}))
 		}()
 	}
 }
 
-// reply answers from a goroutine of its own. The request itself may not be used for that: when its handler has returned, micro
-// reads from it whether it was refused.
+// reply answers a request, with a refusal as an error of the micro protocol.
 func reply(nc *nats.Conn, to, node string, data []byte, no *Refusal) {
 	msg := &nats.Msg{Subject: to, Data: data, Header: nats.Header{nodeHeader: {node}}}
 	if no != nil {

@@ -5,13 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -134,17 +133,16 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-func has(n *lethe.Node, r micro.Request) {
+func has(n *lethe.Node, body []byte) (any, *Refusal) {
 	var t event.Target
-	err := json.Unmarshal(r.Data(), &t)
+	err := json.Unmarshal(body, &t)
 	if err == nil && t.Scope() != event.ScopeKey && t.Scope() != event.ScopeFunction {
 		err = errors.New("it is no function's")
 	}
 	if err != nil {
-		_ = r.Error("400", fmt.Sprintf("the body has to be one target of a function: %v", err), nil, by(n))
-		return
+		return nil, Refuse(http.StatusBadRequest, "", "the body has to be one target of a function: %v", err)
 	}
-	_ = r.RespondJSON(knowledgeOf(n.Status().Name, n.Functions(), t), by(n))
+	return knowledgeOf(n.Status().Name, n.Functions(), t), nil
 }
 
 // Verdict is what a fleet knows of a function.

@@ -50,15 +50,6 @@ func later(format string, args ...any) *Refusal {
 // maxDescription is how much of a refusal stands in the header of an answer; all of it stands in the body.
 const maxDescription = 512
 
-// respond sends the refusal as an error of the micro protocol.
-func (r *Refusal) respond(to micro.Request, opts ...micro.RespondOpt) {
-	data, err := json.Marshal(r)
-	if err != nil { // texts and numbers only
-		data = nil
-	}
-	_ = to.Error(strconv.Itoa(r.Code), headline(r.Text), data, opts...)
-}
-
 // headline is the beginning of text as a header can carry it.
 func headline(text string) string {
 	text = strings.Map(func(c rune) rune {

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"github.com/lethe-cache/lethe/internal/fleet"
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -34,55 +34,40 @@ func Serve(nc *nats.Conn, n *lethe.Node, endpoints ...Endpoint) (stop func() err
 // ServeWith is Serve for a node with a database: its status tells what outbox says, which has to take little time.
 func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ...Endpoint) (stop func() error, err error) {
 	s := n.Status()
-	service, err := micro.AddService(nc, micro.Config{
-		Name:               "lethe-node",
-		Version:            serviceVersion,
-		Description:        "a node of the Lethe fleet " + s.Fleet,
-		Metadata:           map[string]string{"fleet": s.Fleet, "node": s.Name},
-		QueueGroupDisabled: true, // every node answers, not one of them
-	})
+	service, err := newService(nc, "lethe-node", serviceVersion, "a node of the Lethe fleet "+s.Fleet, map[string]string{"fleet": s.Fleet, "node": s.Name})
 	if err != nil {
 		return nil, fmt.Errorf("micro service: %w", err)
 	}
-	for what, handle := range map[string]micro.HandlerFunc{
-		Explain: func(r micro.Request) { explain(n, r) },
-		GetStatus: func(r micro.Request) {
-			s := StatusOf(n)
-			s.Outbox = outbox()
-			_ = r.RespondJSON(s, by(n))
-		},
-	} {
-		for name, subject := range map[string]string{
-			what:          Subject(s.Fleet, what, s.Name),
-			what + "-all": Subject(s.Fleet, what, ""),
-		} {
-			err := service.AddEndpoint(name, answerable(handle), micro.WithEndpointSubject(subject),
-				micro.WithEndpointPendingLimits(maxWaiting, maxWaitingBytes))
-			if err != nil {
-				_ = service.Stop()
-				return nil, fmt.Errorf("micro service, %s: %w", subject, err)
-			}
-		}
+	status := func([]byte) (any, *Refusal) {
+		s := StatusOf(n)
+		s.Outbox = outbox()
+		return s, nil
 	}
-	// Every node answers for itself: who is asked by name is asked what it has.
-	err = service.AddEndpoint(Has, answerable(func(r micro.Request) { has(n, r) }), micro.WithEndpointSubject(AnySubject(s.Fleet, Has)),
-		micro.WithEndpointPendingLimits(maxWaiting, maxWaitingBytes))
-	if err != nil {
-		_ = service.Stop()
-		return nil, fmt.Errorf("micro service, %s: %w", Has, err)
+	for _, e := range []struct {
+		name, subject string
+		answer        func(body []byte) (any, *Refusal)
+	}{
+		{Explain, Subject(s.Fleet, Explain, s.Name), func(body []byte) (any, *Refusal) { return explain(n, body) }},
+		{Explain + "-all", Subject(s.Fleet, Explain, ""), func(body []byte) (any, *Refusal) { return explain(n, body) }},
+		{GetStatus, Subject(s.Fleet, GetStatus, s.Name), status},
+		{GetStatus + "-all", Subject(s.Fleet, GetStatus, ""), status},
+		// Every node answers for itself: there is no queue group.
+		{Has, AnySubject(s.Fleet, Has), func(body []byte) (any, *Refusal) { return has(n, body) }},
+	} {
+		if err := service.listen(e.name, e.subject, "", maxWaiting, maxWaitingBytes, answering(nc, s.Name, e.answer)); err != nil {
+			return nil, errors.Join(fmt.Errorf("micro service, %s: %w", e.subject, err), service.stop())
+		}
 	}
 	d := newDesk()
 	life, cancel := context.WithCancel(context.Background())
 	end := func() error {
-		err := service.Stop()
+		err := service.stop()
 		d.close(cancel)
 		return err
 	}
 	for _, e := range endpoints {
 		subject := AnySubject(s.Fleet, e.What)
-		err := service.AddEndpoint(e.What, d.handler(life, nc, e, s.Name, func() micro.RespondOpt { return by(n) }),
-			micro.WithEndpointSubject(subject), micro.WithEndpointQueueGroup(queueGroup),
-			micro.WithEndpointPendingLimits(maxPending, maxPendingBytes))
+		err := service.listen(e.What, subject, queueGroup, maxPending, maxPendingBytes, d.handler(life, nc, e, s.Name))
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("micro service, %s: %w", subject, err), end())
 		}
@@ -90,33 +75,37 @@ func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ..
 	return end, nil
 }
 
-// answerable passes over a request whose answer would go to nobody's inbox: it would be said with this node's rights, where
-// its asker may have none.
-func answerable(handle micro.HandlerFunc) micro.HandlerFunc {
-	return func(r micro.Request) {
-		if fleet.Answerable(r.Reply()) {
-			handle(r)
+// answering answers requests one after the other, and passes over one whose answer would go to nobody's inbox: it would be said
+// with this node's rights, where its asker may have none.
+func answering(nc *nats.Conn, node string, answer func(body []byte) (any, *Refusal)) func(m *nats.Msg, c *counted) {
+	return func(m *nats.Msg, c *counted) {
+		if !fleet.Answerable(m.Reply) {
+			return
 		}
+		begun := time.Now()
+		v, no := answer(m.Data)
+		var data []byte
+		if no == nil {
+			var err error
+			if data, err = json.Marshal(v); err != nil {
+				no = Refuse(http.StatusInternalServerError, "", "the answer could not be encoded: %v", err)
+			}
+		}
+		c.done(begun, no)
+		reply(nc, m.Reply, node, data, no)
 	}
 }
 
-// by names the node in an answer.
-func by(n *lethe.Node) micro.RespondOpt {
-	return micro.WithHeaders(micro.Headers{nodeHeader: {n.Status().Name}})
-}
-
-func explain(n *lethe.Node, r micro.Request) {
+func explain(n *lethe.Node, body []byte) (any, *Refusal) {
 	var t event.Target
-	if err := json.Unmarshal(r.Data(), &t); err != nil {
-		_ = r.Error("400", fmt.Sprintf("the body has to be one target: %v", err), nil, by(n))
-		return
+	if err := json.Unmarshal(body, &t); err != nil {
+		return nil, Refuse(http.StatusBadRequest, "", "the body has to be one target: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	why, err := n.Explain(ctx, t)
 	if err != nil {
-		_ = r.Error("422", err.Error(), nil, by(n))
-		return
+		return nil, Refuse(http.StatusUnprocessableEntity, "", "%v", err)
 	}
-	_ = r.RespondJSON(why, by(n))
+	return why, nil
 }
