@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +25,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // log is a fleet's stream on a real server. It republishes nothing by itself: the test is the live feed, and may lose what
 // it likes.
 type log struct {
-	t      *testing.T
-	conn   *nats.Conn
-	js     jetstream.JetStream
+	t    *testing.T
+	conn *nats.Conn
+	js   jetstream.JetStream
+
+	mu     sync.Mutex // guards stored
 	stored []*nats.Msg
 }
 
@@ -77,7 +80,9 @@ func (l *log) store(from, to int) {
 		live.Header[nats.JSSubject] = []string{m.Subject}
 		live.Header[nats.JSSequence] = []string{strconv.FormatUint(ack.Sequence, 10)}
 		live.Header[nats.JSTimeStamp] = []string{time.Now().UTC().Format(time.RFC3339Nano)}
+		l.mu.Lock()
 		l.stored = append(l.stored, live)
+		l.mu.Unlock()
 	}
 }
 
