@@ -55,6 +55,16 @@ func (ds *deadlines) done(n *Node, d *deadline) {
 	}
 }
 
+// end stops the timer once the node's loads are over. Else it would keep the closed node and all it
+// has in memory until it goes off.
+func (ds *deadlines) end() {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if ds.first == nil && ds.timer != nil {
+		ds.armed = !ds.timer.Stop()
+	}
+}
+
 func (ds *deadlines) unlink(d *deadline) {
 	if !d.listed {
 		return

@@ -162,6 +162,9 @@ func (n *Node) close() {
 	n.closeErr = n.bus.Close()
 	n.receivers.close()
 	n.wg.Wait()
+	for _, f := range n.functions.all() {
+		f.deadlines.end()
+	}
 	n.verify()
 	n.mu.Lock()
 	if n.tiers != nil {
