@@ -42,7 +42,7 @@ func newAPI(node *lethe.Node, conn *link, files *folder, store *manifest.Store, 
 		a.functions[string(fileRead)] = memoizeFiles(node, files, ttl)
 	}
 	if store != nil {
-		a.manifests = &manifests{desk.New(node, store, ttl)}
+		a.manifests = &manifests{desk.New(node, store, ttl, logger)}
 		maps.Copy(a.functions, a.manifests.functions())
 	}
 	if err := a.measure(); err != nil {

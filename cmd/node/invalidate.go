@@ -1,14 +1,13 @@
 package main
 
 import (
-	"io"
 	"net/http"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 func (a *api) invalidate(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
 		writeError(w, err)
 		return

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
@@ -75,7 +74,7 @@ func (m *manifests) serveApply(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get(ctl.DryRunHeader) != "" {
 		return bad(http.StatusBadRequest, ctl.DryRunHeader, "is for requests over NATS, and nothing was done: over HTTP give ?dryRun=true")
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
 		return err
 	}

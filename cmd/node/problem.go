@@ -42,6 +42,7 @@ func problemOf(err error) *problem {
 		refused *ctl.Refusal
 		invalid *event.Error
 		tooLong *http.MaxBytesError
+		unread  *bodyError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -52,8 +53,10 @@ func problemOf(err error) *problem {
 		}
 	case errors.As(err, &tooLong):
 		return bad(http.StatusRequestEntityTooLarge, "", "the body is larger than %d bytes", tooLong.Limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &unread) && errors.Is(unread.err, os.ErrDeadlineExceeded):
 		return bad(http.StatusRequestTimeout, "", "the body did not come in time")
+	case errors.As(err, &unread):
+		return bad(http.StatusBadRequest, "", "the body can't be read: %v", unread.err)
 	case errors.As(err, &invalid):
 		return bad(http.StatusUnprocessableEntity, invalid.Field, "%v", err)
 	case errors.Is(err, event.ErrInvalid):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 		store, err := manifest.Open(ctx, args[2], s.node)
 		ts.Check(err)
 		ts.Defer(func() { _ = store.Close() })
-		s.desk = desk.New(s.node, store, time.Hour)
+		s.desk = desk.New(s.node, store, time.Hour, slog.New(slog.DiscardHandler))
 		answers, outbox = s.desk.Endpoints(), s.desk.Outbox
 	}
 	stop, err := ctl.ServeWith(conn, s.node, outbox, answers...)

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,9 +91,11 @@ func (e *Error) cause() string {
 	return text
 }
 
-// Is makes every Error an ErrInvalid that is nothing else.
+// Is makes every Error an ErrInvalid that is nothing else. A database that fails, or does not answer in time, makes no manifest
+// invalid.
 func (e *Error) Is(target error) bool {
-	return target == ErrInvalid && !errors.Is(e.Err, ErrConflict) && !errors.Is(e.Err, ErrNotFound)
+	return target == ErrInvalid && !errors.Is(e.Err, ErrConflict) && !errors.Is(e.Err, ErrNotFound) && !errors.As(e.Err, new(*brokenError)) &&
+		!errors.Is(e.Err, context.DeadlineExceeded) && !errors.Is(e.Err, context.Canceled)
 }
 
 // Unwrap is the cause.

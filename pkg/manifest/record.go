@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"time"
@@ -154,5 +153,13 @@ func broken(err error) error {
 	if err == nil || errors.As(err, new(*Error)) {
 		return err
 	}
-	return fmt.Errorf("manifest: database: %w", err)
+	return &brokenError{err}
 }
+
+// brokenError is what broken makes.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return "manifest: database: " + e.err.Error() }
+
+// Unwrap returns the error inside.
+func (e *brokenError) Unwrap() error { return e.err }

@@ -3,6 +3,7 @@ package access
 import (
 	"database/sql"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func TestAnEditorAppliesManifestsThroughANodeWithADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	stop, err := ctl.Serve(first.Conn, n, desk.New(n, store, time.Minute).Endpoints()...)
+	stop, err := ctl.Serve(first.Conn, n, desk.New(n, store, time.Minute, slog.New(slog.DiscardHandler)).Endpoints()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -32,11 +33,14 @@ type Desk struct {
 	kind  *lethe.Func[string, string]
 
 	outbox outboxLook
+	log    *slog.Logger
+	most   time.Duration // one request to the database
 }
 
-// New memoizes reads of store on node, for as long as ttl. Both stay the caller's to close.
-func New(node *lethe.Node, store *manifest.Store, ttl time.Duration) *Desk {
-	d := &Desk{store: store, node: node}
+// New memoizes reads of store on node, for as long as ttl. Both stay the caller's to close. A request that the database does not
+// answer within DatabaseFor ends with a refusal of code 504, and is logged, as is a slow one.
+func New(node *lethe.Node, store *manifest.Store, ttl time.Duration, log *slog.Logger) *Desk {
+	d := &Desk{store: store, node: node, log: log, most: DatabaseFor}
 	options := []lethe.Option{lethe.WithTTL(ttl), lethe.WithNegative(ttl, manifest.ErrNotFound)}
 	d.get = lethe.Memoize3(node, GetName, d.loadObject, options...)
 	d.list = lethe.Memoize2(node, ListName, d.loadList, options...)
@@ -66,39 +70,45 @@ func (d *Desk) loadKind(ctx context.Context, name string) (string, error) {
 
 // Named is the kind that has this name, plural or short name, in any case. That there is none is remembered as well.
 func (d *Desk) Named(ctx context.Context, kind string) (lethe.Result[string], error) {
-	r, err := d.kind.Lookup(ctx, strings.ToLower(kind))
-	if errors.Is(err, manifest.ErrNotFound) {
-		return r, noKind(kind)
-	}
-	return r, refused(err)
+	return bounded(ctx, d, operation{name: "kind"}, func(ctx context.Context) (lethe.Result[string], error) {
+		r, err := d.kind.Lookup(ctx, strings.ToLower(kind))
+		if errors.Is(err, manifest.ErrNotFound) {
+			return r, noKind(kind)
+		}
+		return r, refused(err)
+	})
 }
 
 // Lookup is an object, from memory where it may be. What there is none of is remembered as well.
 func (d *Desk) Lookup(ctx context.Context, n ctl.Name) (lethe.Result[json.RawMessage], error) {
-	kind, err := d.Named(ctx, n.Kind)
-	if err != nil {
-		return lethe.Result[json.RawMessage]{Cache: kind.Cache, Age: kind.Age}, err
-	}
-	namespace := orDefault(n.Namespace)
-	r, err := d.get.Lookup(ctx, kind.Value, namespace, n.Name)
-	if errors.Is(err, manifest.ErrNotFound) {
-		return r, noObject(kind.Value, namespace, n.Name)
-	}
-	return r, refused(err)
+	return bounded(ctx, d, operation{name: "get"}, func(ctx context.Context) (lethe.Result[json.RawMessage], error) {
+		kind, err := d.Named(ctx, n.Kind)
+		if err != nil {
+			return lethe.Result[json.RawMessage]{Cache: kind.Cache, Age: kind.Age}, err
+		}
+		namespace := orDefault(n.Namespace)
+		r, err := d.get.Lookup(ctx, kind.Value, namespace, n.Name)
+		if errors.Is(err, manifest.ErrNotFound) {
+			return r, noObject(kind.Value, namespace, n.Name)
+		}
+		return r, refused(err)
+	})
 }
 
 // LookupList is all objects of a kind, in a namespace or ("") in all of them, from memory where it may be: as many as a page
 // may have.
 func (d *Desk) LookupList(ctx context.Context, kind, namespace string) (lethe.Result[ctl.Page], error) {
-	k, err := d.Named(ctx, kind)
-	if err != nil {
-		return lethe.Result[ctl.Page]{Cache: k.Cache, Age: k.Age}, err
-	}
-	r, err := d.list.Lookup(ctx, k.Value, namespace)
-	if errors.Is(err, manifest.ErrNotFound) {
-		return r, noKind(kind)
-	}
-	return r, refused(err)
+	return bounded(ctx, d, operation{name: "list"}, func(ctx context.Context) (lethe.Result[ctl.Page], error) {
+		k, err := d.Named(ctx, kind)
+		if err != nil {
+			return lethe.Result[ctl.Page]{Cache: k.Cache, Age: k.Age}, err
+		}
+		r, err := d.list.Lookup(ctx, k.Value, namespace)
+		if errors.Is(err, manifest.ErrNotFound) {
+			return r, noKind(kind)
+		}
+		return r, refused(err)
+	})
 }
 
 // Key is what Lookup is memoized under.

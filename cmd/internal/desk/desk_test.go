@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,6 +48,11 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
+	return newOfficeOn(t, "sqlite::memory:", slog.New(slog.DiscardHandler))
+}
+
+func newOfficeOn(t *testing.T, dsn string, log *slog.Logger) *office {
+	t.Helper()
 	srv, err := embedded.Start(t.Context(), embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -57,17 +63,17 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	n, err := lethe.Open(t.Context(), lethe.Config{Conn: nc, Fleet: "shop", Name: "one"})
+	n, err := lethe.Open(t.Context(), lethe.Config{Conn: nc, Fleet: "shop", Name: "one", MaxStaleness: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	store, err := manifest.Open(t.Context(), "sqlite::memory:", n)
+	store, err := manifest.Open(t.Context(), dsn, n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	d := New(n, store, time.Hour)
+	d := New(n, store, time.Hour, log)
 	stop, err := ctl.Serve(nc, n, d.Endpoints()...)
 	if err != nil {
 		t.Fatal(err)

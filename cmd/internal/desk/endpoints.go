@@ -121,11 +121,13 @@ func (d *Desk) questioned(ctx context.Context, q ctl.Question) (context.Context,
 
 // read is an object as the database has it now.
 func (d *Desk) read(ctx context.Context, n ctl.Name) (json.RawMessage, error) {
-	data, err := d.loadObject(ctx, n.Kind, orDefault(n.Namespace), n.Name)
-	if isNotFound(err) {
-		return nil, d.missing(ctx, n)
-	}
-	return data, refused(err)
+	return bounded(ctx, d, operation{name: "get"}, func(ctx context.Context) (json.RawMessage, error) {
+		data, err := d.loadObject(ctx, n.Kind, orDefault(n.Namespace), n.Name)
+		if isNotFound(err) {
+			return nil, d.missing(ctx, n)
+		}
+		return data, refused(err)
+	})
 }
 
 // missing says what there is none of: the object, or the whole kind.

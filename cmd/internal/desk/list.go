@@ -75,11 +75,13 @@ func (d *Desk) Query(ctx context.Context, q ctl.Query, most int) (ctl.Page, erro
 		q.Limit = defaultListed
 	}
 	o := manifest.ListOptions{Namespace: q.Namespace, Selector: q.Selector, Continue: q.Continue, Limit: q.Limit}
-	page, err := d.gather(ctx, q.Kind, o, most)
-	if isNotFound(err) {
-		return page, noKind(q.Kind)
-	}
-	return page, refused(err)
+	return bounded(ctx, d, operation{name: "list"}, func(ctx context.Context) (ctl.Page, error) {
+		page, err := d.gather(ctx, q.Kind, o, most)
+		if isNotFound(err) {
+			return page, noKind(q.Kind)
+		}
+		return page, refused(err)
+	})
 }
 
 // defaultListed is how many objects a page has where none is asked for.

@@ -16,45 +16,53 @@ import (
 
 // Apply applies a text of manifests, or says what it would do.
 func (d *Desk) Apply(ctx context.Context, text []byte, dryRun bool) (ctl.Written, error) {
-	do := d.store.Apply
+	do, o := d.store.Apply, operation{"apply", true}
 	if dryRun {
-		do = d.store.DryRun
+		do, o = d.store.DryRun, operation{name: "dry run"}
 	}
-	results, err := do(ctx, text)
-	if err != nil {
-		return ctl.Written{}, unreadable(text, err)
-	}
-	return written(results...), nil
+	return bounded(ctx, d, o, func(ctx context.Context) (ctl.Written, error) {
+		results, err := do(ctx, text)
+		if err != nil {
+			return ctl.Written{}, unreadable(text, err)
+		}
+		return written(results...), nil
+	})
 }
 
 // Diff is what applying a text would change.
 func (d *Desk) Diff(ctx context.Context, text []byte) (ctl.Difference, error) {
-	diff, err := d.store.Diff(ctx, text)
-	if err != nil {
-		return ctl.Difference{}, unreadable(text, err)
-	}
-	return ctl.Difference{Diff: diff}, nil
+	return bounded(ctx, d, operation{name: "diff"}, func(ctx context.Context) (ctl.Difference, error) {
+		diff, err := d.store.Diff(ctx, text)
+		if err != nil {
+			return ctl.Difference{}, unreadable(text, err)
+		}
+		return ctl.Difference{Diff: diff}, nil
+	})
 }
 
 // Delete deletes an object.
 func (d *Desk) Delete(ctx context.Context, n ctl.Name) (ctl.Written, error) {
-	r, err := d.store.Delete(ctx, n.Kind, orDefault(n.Namespace), n.Name)
-	if isNotFound(err) {
-		return ctl.Written{}, d.missing(ctx, n)
-	}
-	if err != nil {
-		return ctl.Written{}, refused(err)
-	}
-	return written(r), nil
+	return bounded(ctx, d, operation{"delete", true}, func(ctx context.Context) (ctl.Written, error) {
+		r, err := d.store.Delete(ctx, n.Kind, orDefault(n.Namespace), n.Name)
+		if isNotFound(err) {
+			return ctl.Written{}, d.missing(ctx, n)
+		}
+		if err != nil {
+			return ctl.Written{}, refused(err)
+		}
+		return written(r), nil
+	})
 }
 
 // Invalidate announces without a change: an object, or without a name all of a namespace's.
 func (d *Desk) Invalidate(ctx context.Context, n ctl.Name) (ctl.Written, error) {
-	r, err := d.store.InvalidateCache(ctx, n.Kind, orDefault(n.Namespace), n.Name)
-	if err != nil {
-		return ctl.Written{}, refused(err)
-	}
-	return written(r), nil
+	return bounded(ctx, d, operation{"invalidate", true}, func(ctx context.Context) (ctl.Written, error) {
+		r, err := d.store.InvalidateCache(ctx, n.Kind, orDefault(n.Namespace), n.Name)
+		if err != nil {
+			return ctl.Written{}, refused(err)
+		}
+		return written(r), nil
+	})
 }
 
 // Announced waits, so long, until what a ticket stands for is announced.
