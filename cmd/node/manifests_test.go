@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -377,6 +378,47 @@ func TestACommittedChangeIsAcceptedWhileTheBusIsAway(t *testing.T) {
 		node, _ := nodes[0].(map[string]any)
 		return node["outbox"]
 	}, empty)
+}
+
+// Without its database a node does not say that nothing waits, nor that it may work with manifests.
+func TestANodeWhoseDatabaseIsAwayDoesNotLookHealthy(t *testing.T) {
+	t.Parallel()
+	srv, err := embedded.Start(t.Context(), embedded.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = srv.Close() })
+	file := filepath.Join(t.TempDir(), "lethe.db")
+	s := joinStore(t, srv, "one", "sqlite:"+file)
+	s.apply(kindOfBots)
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	rename := func(from, to string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), "PRAGMA busy_timeout = 60000; ALTER TABLE "+from+" RENAME TO "+to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var last map[string]any
+	status := func() any { _, last, _ = s.ask("GET", "/v1/status", ""); return last["outbox"] }
+	s.outbox("nothing waits", status, func(o map[string]any) bool { return o["depth"] == 0.0 && o["error"] == nil })
+	rename("lethe_outbox", "elsewhere")
+	s.outbox("nothing is known of the rows", status, func(o map[string]any) bool {
+		depth, told := o["depth"]
+		why, _ := o["error"].(string)
+		return told && depth == nil && o["parked"] == nil && strings.Contains(why, "lethe_outbox")
+	})
+	if m, _ := last["manifests"].(map[string]any); m["ready"] != false || !strings.Contains(fmt.Sprint(m["reason"]), "does not answer") {
+		t.Errorf("without a database: %v", last["manifests"])
+	}
+	rename("elsewhere", "lethe_outbox")
+	s.outbox("nothing waits again", status, func(o map[string]any) bool { return o["depth"] == 0.0 && o["error"] == nil })
+	if m, _ := last["manifests"].(map[string]any); m["ready"] != true {
+		t.Errorf("with its database: %v", last["manifests"])
+	}
 }
 
 // outbox waits until what is shown of one is right.

@@ -17,7 +17,7 @@ type nodeStatus struct {
 	Manifests *manifestStatus `json:"manifests,omitempty"` // absent: this node has no database
 }
 
-// manifestStatus tells whether the node may work with its database.
+// manifestStatus tells whether the node may work with its database, and the database answers.
 type manifestStatus struct {
 	Ready  bool   `json:"ready"`
 	Reason string `json:"reason,omitempty"` // why not
@@ -30,6 +30,8 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 		s.Manifests = &manifestStatus{Ready: true}
 		if err := a.manifests.Refused(r.Context()); err != nil {
 			s.Manifests = &manifestStatus{Reason: err.Error()}
+		} else if !s.Outbox.Known() {
+			s.Manifests = &manifestStatus{Reason: "the database does not answer: " + s.Outbox.Error}
 		}
 	}
 	writeJSON(w, http.StatusOK, s)

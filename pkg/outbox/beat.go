@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"log/slog"
 	"time"
 )
 
@@ -13,8 +14,7 @@ func (r *Relay) beats() {
 		late  lateness
 		last  place
 		due   time.Duration
-		mute  bool // the database is known not to answer
-		again time.Duration
+		gone  absence
 		timer = time.NewTimer(0)
 	)
 	defer timer.Stop()
@@ -31,14 +31,35 @@ func (r *Relay) beats() {
 		if asked || at != last || r.now() >= due {
 			r.hooks.beat.call()
 			err := r.beat(&w, &late)
-			if err != nil && r.life.Err() == nil && (!mute || r.now() >= again) {
-				r.log.Warn("the outbox's database does not answer; nothing is announced until it does", "error", err)
-				again = r.now() + time.Minute
+			if r.life.Err() == nil {
+				gone.say(r.log, r.now(), err)
 			}
-			mute = err != nil
 			last, due = at, r.now()+r.times.beat
 		}
 		timer.Reset(min(r.times.look, r.times.beat))
+	}
+}
+
+// absence is what has been logged of a database that does not answer.
+type absence struct {
+	lost  bool
+	since time.Duration
+	again time.Duration
+}
+
+// say logs that the database is lost, once a minute while it is, and that it is back.
+func (a *absence) say(log *slog.Logger, now time.Duration, err error) {
+	switch {
+	case err == nil && a.lost:
+		log.Info("the outbox's database answers again", "event", "database_back", "gone_for", (now - a.since).Round(time.Millisecond))
+		*a = absence{}
+	case err != nil && (!a.lost || now >= a.again):
+		if !a.lost {
+			a.lost, a.since = true, now
+		}
+		a.again = now + sayEvery
+		log.Warn("the outbox's database does not answer; nothing is announced until it does", "event", "database_lost",
+			"gone_for", (now - a.since).Round(time.Millisecond), "error", err)
 	}
 }
 
@@ -75,6 +96,7 @@ func (r *Relay) beat(w *watch, late *lateness) error {
 	if found.left != "" {
 		r.log.Warn("the database moves to another bus: everything is announced there before anything else", "to", at.String(), "from", found.left)
 	}
+	r.saw(q.first != 0, q.oldest)
 	r.sayLate(late, q)
 	return nil
 }

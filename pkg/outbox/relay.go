@@ -65,6 +65,7 @@ type Relay struct {
 	stats   collector
 	work    work                    // of the worker's goroutine alone
 	proven  atomic.Bool             // overdue rows were published here, beside the worker
+	seen    atomic.Pointer[look]    // rows that waited at the last look at the database; nil = none
 	trouble atomic.Pointer[trouble] // why rows wait, as far as this relay knows; nil = nothing has failed since the last that went
 }
 

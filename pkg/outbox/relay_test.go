@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -248,7 +249,7 @@ func TestTheContextOfTheStartBoundsOnlyTheStart(t *testing.T) {
 	mustWait(t, r, e.write(t, db, true, event.Tag("user:1")))
 }
 
-func TestTheMetricsAreTheDatabasesAndTheLastOnesWhereItFails(t *testing.T) {
+func TestTheMetricsAreTheDatabasesAndUnknownWhereItFails(t *testing.T) {
 	conform(t, func(t *testing.T, e engine) {
 		dsn, db := e.fresh(t)
 		p := settle(t, connect(t, serve(t)))
@@ -264,7 +265,7 @@ func TestTheMetricsAreTheDatabasesAndTheLastOnesWhereItFails(t *testing.T) {
 		run(t, db, "UPDATE lethe_outbox SET created = created - 3600000 WHERE parked IS NULL")
 		check := func() {
 			t.Helper()
-			if got := scrape(t, r); got["lethe_outbox_depth"] != 2 || got["lethe_outbox_parked"] != 1 || got["lethe_outbox_oldest_seconds"] < 3600 {
+			if got := scrape(t, r); got["lethe_outbox_database_up"] != 1 || got["lethe_outbox_depth"] != 2 || got["lethe_outbox_parked"] != 1 || got["lethe_outbox_oldest_seconds"] < 3600 {
 				t.Errorf("%v", got)
 			}
 		}
@@ -275,7 +276,37 @@ func TestTheMetricsAreTheDatabasesAndTheLastOnesWhereItFails(t *testing.T) {
 		if err := own.Close(); err != nil {
 			t.Fatal(err)
 		}
-		check()
+		before := scrape(t, r)
+		if before["lethe_outbox_database_up"] != 0 || !math.IsNaN(before["lethe_outbox_depth"]) || !math.IsNaN(before["lethe_outbox_parked"]) ||
+			before["lethe_outbox_oldest_seconds"] < 3600 {
+			t.Errorf("without a database: %v", before)
+		}
+		eventually(t, "the oldest row grows older", func() bool {
+			return scrape(t, r)["lethe_outbox_oldest_seconds"] > before["lethe_outbox_oldest_seconds"]
+		})
+	})
+}
+
+// A database that was lost with nothing waiting in it may have got rows since: nothing is known to be 0.
+func TestAnEmptyOutboxIsNotKnownToBeEmptyWithoutItsDatabase(t *testing.T) {
+	conform(t, func(t *testing.T, e engine) {
+		dsn, db := e.fresh(t)
+		own := e.open(t, dsn)
+		r := start(t, own, settle(t, connect(t, serve(t))))
+		mustWait(t, r, e.write(t, db, true, event.Tag("user:1")))
+		eventually(t, "nothing waits", func() bool { return scrape(t, r)["lethe_outbox_depth"] == 0 })
+		if err := own.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := scrape(t, r)
+		for _, name := range []string{"lethe_outbox_depth", "lethe_outbox_oldest_seconds", "lethe_outbox_parked"} {
+			if !math.IsNaN(got[name]) {
+				t.Errorf("%s is %v", name, got[name])
+			}
+		}
+		if s, err := r.Status(t.Context()); err == nil || s.Depth != 0 || s.Oldest != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
 	})
 }
 

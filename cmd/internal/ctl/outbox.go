@@ -10,11 +10,12 @@ import (
 )
 
 // Outbox is what waits to be announced in a node's database, in JSON. All nodes of one database tell the same rows, and each its
-// own error.
+// own error. While the database does not answer, how many rows there are is not known: null. OldestMs then goes on growing if a
+// row waited at the last look, and is null otherwise.
 type Outbox struct {
-	Depth    int    `json:"depth"`    // rows that wait
-	OldestMs int64  `json:"oldestMs"` // age of the oldest
-	Parked   int    `json:"parked"`   // rows that can never be stored as they are
+	Depth    *int   `json:"depth"`    // rows that wait
+	OldestMs *int64 `json:"oldestMs"` // age of the oldest
+	Parked   *int   `json:"parked"`   // rows that can never be stored as they are
 	Working  bool   `json:"working"`  // this node publishes them
 	Worker   string `json:"worker,omitempty"`
 	WorkerMs int64  `json:"workerMs,omitempty"` // how long this node has seen it at work
@@ -63,20 +64,26 @@ func WithOutboxes(ctx context.Context, nc *nats.Conn, fleet string, all []Member
 	}
 }
 
-// String says it in a few words, for a column of a table.
+// Known says whether the node's database has answered it.
+func (o *Outbox) Known() bool { return o.Depth != nil }
+
+// String says it in a few words, for a column of a table: "?" where the database does not answer.
 func (o *Outbox) String() string {
 	switch {
 	case o == nil:
 		return "-"
-	case o.Depth == 0 && o.Parked == 0:
+	case o.Depth != nil && *o.Depth == 0 && (o.Parked == nil || *o.Parked == 0):
 		return "0"
 	}
-	text := fmt.Sprint(o.Depth)
-	if o.Depth > 0 {
-		text += fmt.Sprintf(" (%v)", (time.Duration(o.OldestMs) * time.Millisecond).Round(time.Second))
+	text := "?"
+	if o.Depth != nil {
+		text = fmt.Sprint(*o.Depth)
 	}
-	if o.Parked > 0 {
-		text += fmt.Sprintf(" +%d parked", o.Parked)
+	if o.OldestMs != nil && (o.Depth == nil || *o.Depth > 0) {
+		text += fmt.Sprintf(" (%v)", (time.Duration(*o.OldestMs) * time.Millisecond).Round(time.Second))
+	}
+	if o.Parked != nil && *o.Parked > 0 {
+		text += fmt.Sprintf(" +%d parked", *o.Parked)
 	}
 	return text
 }

@@ -22,8 +22,8 @@ type outboxLook struct {
 	at   time.Time
 }
 
-// Outbox is what waits to be announced, as of a second ago at most. Where the database does not answer it is what was known last,
-// with the error.
+// Outbox is what waits to be announced, as of a second ago at most. Where the database does not answer it has the error, and no
+// more than is known.
 func (d *Desk) Outbox() *ctl.Outbox {
 	l := &d.outbox
 	l.mu.Lock()
@@ -32,11 +32,15 @@ func (d *Desk) Outbox() *ctl.Outbox {
 		ctx, cancel := context.WithTimeout(context.Background(), outboxFor) // others share the answer
 		defer cancel()
 		s, err := d.store.Outbox(ctx)
+		l.last = ctl.Outbox{Working: s.Working, Worker: s.Worker, WorkerMs: s.WorkerFor.Milliseconds()}
+		oldest := s.Oldest.Milliseconds()
+		if err == nil || oldest > 0 {
+			l.last.OldestMs = &oldest
+		}
 		if err == nil {
-			l.last.Depth, l.last.OldestMs, l.last.Parked = s.Depth, s.Oldest.Milliseconds(), s.Parked
+			l.last.Depth, l.last.Parked = &s.Depth, &s.Parked
 			err = s.Err
 		}
-		l.last.Working, l.last.Worker, l.last.WorkerMs, l.last.Error = s.Working, s.Worker, s.WorkerFor.Milliseconds(), ""
 		if err != nil {
 			l.last.Error = strings.ToValidUTF8(err.Error(), "")
 			if len(l.last.Error) > ctl.MaxOutboxError {

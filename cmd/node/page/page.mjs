@@ -37,13 +37,13 @@ async function status() {
   }
 }
 
-// outbox is how many changes wait to be announced, and for how long.
+// outbox is how many changes wait to be announced, and for how long; "?" where the database does not answer.
 function outbox(o) {
   if (!o) return "-";
-  const age = o.depth ? ` (${(o.oldestMs / 1000).toFixed(0)} s)` : "";
+  const age = o.depth !== 0 && o.oldestMs !== null ? ` (${(o.oldestMs / 1000).toFixed(0)} s)` : "";
   const parked = o.parked ? `, ${o.parked} parked` : "";
-  const why = o.depth && o.error ? `: ${o.error}` : "";
-  return `${o.depth}${age}${parked}${why}`;
+  const why = o.error ? `: ${o.error}` : "";
+  return `${o.depth ?? "?"}${age}${parked}${why}`;
 }
 
 // named is the name of a node, and how many living nodes bear it where it is not one.
