@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -131,6 +132,13 @@ func (c *config) validate() error {
 			problems = append(problems, fmt.Errorf("--nats-listen %s can be reached from other machines, and the server in this process has no users: "+
 				"listen on 127.0.0.1, or run nats-server with users and give --nats-url", c.natsListen))
 		}
+	}
+	if err := cli.CheckServers(c.nats.Server); err != nil {
+		problems = append(problems, fmt.Errorf("--nats-url: %w", err))
+	}
+	if given := c.nats.Given(); c.embedded() && len(given) > 0 {
+		problems = append(problems, fmt.Errorf("%s: the NATS server in this process has no use for that: give --nats-url or --context, or leave it out",
+			strings.Join(given, ", ")))
 	}
 	if !c.embedded() && c.stateDir != "" {
 		problems = append(problems, errors.New("--state-dir is for the NATS server in this process: leave it out with --nats-url or --context"))

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -67,12 +68,39 @@ func openDatabase(ctx context.Context, cfg *config, node *lethe.Node, logger *sl
 	if dsn == inMemory && !cfg.embedded() {
 		logger.Warn("--database-url sqlite::memory: is this node's own: no other node of the fleet finds what is applied here")
 	}
-	store, err := manifest.Open(ctx, dsn, node, manifest.WithLogger(logger))
+	store, err := opening(ctx, cli.RedactDatabase(dsn), openNotice, openFor, logger, func(ctx context.Context) (*manifest.Store, error) {
+		return manifest.Open(ctx, dsn, node, manifest.WithLogger(logger))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("--database-url %s: %w", cli.RedactDatabase(dsn), hidden(err, dsn))
 	}
 	opened.add(store.Close)
 	return store, nil
+}
+
+// Bounds of opening the database, its tables made or updated: the node answers nothing before.
+const (
+	openNotice = 2 * time.Second // then the log says what is waited for
+	openFor    = 30 * time.Second
+)
+
+// opening opens a database within most, and logs when it takes longer than notice.
+func opening(ctx context.Context, name string, notice, most time.Duration, logger *slog.Logger, open func(context.Context) (*manifest.Store, error)) (*manifest.Store, error) {
+	within, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	said := make(chan struct{})
+	late := time.AfterFunc(notice, func() {
+		defer close(said)
+		logger.Warn("waiting for the database", "database-url", name, "at most", most)
+	})
+	store, err := open(within)
+	if !late.Stop() {
+		<-said
+	}
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return nil, cli.Exit(cli.CodeFailed, fmt.Errorf("the database did not answer within %v, or is locked; see that it runs and start the node again: %w", most, err))
+	}
+	return store, err
 }
 
 // hidden is err, unless its text has what is secret of dsn in it.

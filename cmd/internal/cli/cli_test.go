@@ -104,6 +104,8 @@ func TestConnectionFlagsThatContradictAreRefused(t *testing.T) {
 		"half a certificate": {TLSCert: "c"},
 		"password only":      {Password: "p"},
 		"two ways":           {Creds: "c", NKey: "n"},
+		"no such port":       {Server: "nats://127.0.0.1:99999"},
+		"no such scheme":     {Server: "nats://h,mysql://h"},
 	} {
 		if _, _, err := c.Resolve(); Code(err) != CodeUsage {
 			t.Errorf("%s: %v", name, err)

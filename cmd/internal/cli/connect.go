@@ -50,6 +50,16 @@ func (c *Connection) Resolve() (url string, opts []nats.Option, err error) {
 	if nctx.JSDomain() != "" || nctx.JSAPIPrefix() != "" {
 		return "", nil, Usagef("--context %s sets a JetStream domain or API prefix, which Lethe does not use: connect to servers of the stream's own domain", c.Context)
 	}
+	if err := CheckServers(nctx.ServerURL()); err != nil {
+		where := "--context " + c.Context
+		switch {
+		case c.Server != "":
+			where = "the servers' address"
+		case c.Context == "":
+			where = "the selected NATS context"
+		}
+		return "", nil, &Error{CodeUsage, fmt.Errorf("%s: %w", where, err)}
+	}
 	opts, err = nctx.NATSOptions()
 	if err != nil {
 		return "", nil, &Error{CodeUsage, fmt.Errorf("connection: %w", err)}
