@@ -83,11 +83,21 @@ func (o *options) barrier(ctx context.Context, cmd *cobra.Command, conn *nats.Co
 	report := ctl.ReportOf(got)
 	switch {
 	case errors.Is(err, event.ErrInvalid):
+		err = o.ahead(ctx, conn, token, err)
 		err = cli.Exit(cli.CodeUsage, err)
 	case errors.Is(err, lethe.ErrPending):
 		err = outcome(ctx, cli.Exit(cli.CodePending, errors.New(o.pending(ctx, report, w.horizon))))
 	}
 	return report, err
+}
+
+// ahead is err, or that the stream ends before the token.
+func (o *options) ahead(ctx context.Context, conn *nats.Conn, token event.Token, err error) error {
+	s, failed := bus.Inspect(ctx, conn, o.fleet)
+	if failed != nil || s.Epoch != token.Epoch() || token.Sequence() <= s.Last {
+		return err
+	}
+	return fmt.Errorf("token %s: there is no such event: the stream of fleet %s ends at %d%w", token, o.fleet, s.Last, silent{err})
 }
 
 // pending says who is waited for, or why it is not known whether anybody is.
@@ -101,10 +111,14 @@ func (o *options) pending(ctx context.Context, r ctl.Report, longest func() time
 		for _, m := range r.Pending {
 			names = append(names, fmt.Sprintf("%s (%s, seen %s)", plain(m.Node), m.State, seen(m)))
 		}
-		return fmt.Sprintf("%d of %d nodes had not applied it %s: %s", len(r.Pending), len(r.Pending)+len(r.Applied), when, strings.Join(names, ", "))
+		return fmt.Sprintf("%d of %s had not applied it %s: %s", len(r.Pending), counted(len(r.Pending)+len(r.Applied), "node"), when, strings.Join(names, ", "))
 	}
 	who := fmt.Sprintf("no node of fleet %s answered", o.fleet)
-	if len(r.Applied) > 0 {
+	switch len(r.Applied) {
+	case 0:
+	case 1:
+		who = "the one node that is known of has applied it"
+	default:
 		who = fmt.Sprintf("all %d nodes that are known of have applied it", len(r.Applied))
 	}
 	horizon := longest()

@@ -102,6 +102,13 @@ func (o *options) printChanged(cmd *cobra.Command, c changed, dryRun bool) error
 	for _, r := range c.Results {
 		name := shortName(r.Kind, r.Name)
 		row := name + " " + plain(r.Action)
+		if r.Action == "invalidated" { // nobody but the reader can tell a wrong namespace
+			row = plain(strings.ToLower(r.Kind)+" "+r.Namespace+"/"+r.Name) + " " + plain(r.Action)
+		}
+		if r.Exists != nil && !*r.Exists {
+			cmd.PrintErrf("lethe-publisher: warning: no %s is called %s/%s (-n says the namespace): announced all the same\n",
+				plain(r.Kind), plain(r.Namespace), plain(r.Name))
+		}
 		if dryRun {
 			row += " (dry run)"
 		}

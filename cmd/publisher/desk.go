@@ -73,11 +73,11 @@ func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, 
 		return err
 	case errors.Is(err, ctl.ErrNoNode):
 		return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node of fleet %s with a database is there, and nothing was done: is a lethe-node running with --database-url, "+
-			"on these servers and in this account?", o.fleet))
+			"on these servers and in this account?%s", o.fleet, o.fleetsHere(ctx, conn)))
 	case errors.Is(err, nats.ErrMaxPayload):
 		return cli.Usagef("%d bytes are too much for a message: these servers take %d; name fewer files, or apply over HTTP", size, conn.MaxPayload())
 	case changes(what) && cli.Code(err) == cli.CodeUnknown:
-		return outcome(ctx, fmt.Errorf("%w: whether it was done is not known; to %s it again does no harm", err, what))
+		return outcome(ctx, fmt.Errorf("%w: whether it was done is not known; to %s it again does no harm%s", err, what, unlessVersioned(what)))
 	}
 	return outcome(ctx, err)
 }
@@ -85,6 +85,14 @@ func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, 
 // changes says whether a question may change something.
 func changes(what string) bool {
 	return what == ctl.Apply || what == ctl.Delete || what == ctl.Invalidate
+}
+
+// unlessVersioned is what keeps an apply from being said again as it stands.
+func unlessVersioned(what string) string {
+	if what != ctl.Apply {
+		return ""
+	}
+	return " (where a manifest has a resourceVersion and it was done, that is a conflict: compare with 'get', or leave resourceVersion out)"
 }
 
 // placed is a refusal with the files and lines of the manifests it is about.
@@ -100,6 +108,9 @@ func placed(all []given, err error) error {
 	lines := make([]string, 0, len(problems))
 	for _, p := range problems {
 		line := plain(p.Text)
+		if p.Field == "metadata.resourceVersion" && no.Code == http.StatusConflict {
+			line += "; after a try without an answer the change may have been yours: compare with 'get', or leave resourceVersion out"
+		}
 		if p.Document > 0 && p.Document <= len(all) {
 			line = all[p.Document-1].at(p.Field) + ": " + line
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,9 +52,16 @@ func (o *options) explain(cmd *cobra.Command, t event.Target, node string) error
 		}
 		if err != nil {
 			if errors.Is(err, ctl.ErrNoNode) {
-				err = cli.Exit(cli.CodeUnknown, fmt.Errorf("%w: %s", err, whoIsThere(o.fleet, all.Silent)))
+				err = o.noneExplains(ctx, conn, asker, node, all.Silent)
 			}
 			return outcome(ctx, err)
+		}
+		doubt, err := o.explainable(ctx, conn, asker, t, all)
+		if err != nil {
+			return err
+		}
+		if doubt != "" {
+			cmd.PrintErrln("lethe-publisher: warning:", doubt)
 		}
 		for _, name := range all.Silent {
 			cmd.PrintErrf("%s is known to the fleet and did not answer\n", plain(name))
@@ -64,6 +72,51 @@ func (o *options) explain(cmd *cobra.Command, t event.Target, node string) error
 		}
 		return errors.Join(o.output.print(cmd.OutOrStdout(), all, rows, names...), err)
 	})
+}
+
+// explainable refuses a key that no node can have: of a function that none memoizes, or with arguments that can't be its. Where
+// not all nodes have answered the former is a doubt.
+func (o *options) explainable(ctx context.Context, conn *nats.Conn, asker *lethe.Node, t event.Target, all ctl.Explanations) (doubt string, err error) {
+	if slices.ContainsFunc(all.Nodes, func(n lethe.Explanation) bool { return n.Cached }) {
+		return "", nil
+	}
+	v, err := o.has(ctx, conn, asker, t)
+	switch {
+	case err != nil: // nobody says what it has: old nodes, or no permission
+		return "", nil
+	case v.Known && !v.Fits:
+		return "", cli.Usagef("%s", misfit(t, v))
+	case v.Known:
+		return o.kindSpelt(ctx, conn, t), nil
+	}
+	wrong := "no node memoizes " + t.Name()
+	if len(v.Nearest) > 0 {
+		wrong += "; nearest: " + plain(strings.Join(v.Nearest, ", "))
+	}
+	if len(all.Silent) > 0 || all.Problems != nil {
+		return wrong + "; but not all nodes have answered", nil
+	}
+	return "", cli.Exit(cli.CodeFailed, errors.New(wrong))
+}
+
+// noneExplains is that no node, or not the one that was named, has answered: there may be none of that name.
+func (o *options) noneExplains(ctx context.Context, conn *nats.Conn, asker *lethe.Node, node string, silent []string) error {
+	if node != "" {
+		listing, cancel := context.WithTimeout(context.WithoutCancel(ctx), fleetsTime)
+		defer cancel()
+		members, err := asker.Nodes(listing)
+		var names []string
+		for _, m := range members {
+			names = append(names, m.Name)
+		}
+		if err == nil && len(names) > 0 && !slices.Contains(names, node) {
+			return cli.Exit(cli.CodeFailed, fmt.Errorf("no node is called %s; there are: %s", plain(node), plain(strings.Join(names, ", "))))
+		}
+		if slices.Contains(names, node) {
+			silent = []string{node}
+		}
+	}
+	return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node answered: %s%s", whoIsThere(o.fleet, silent), o.fleetsHere(ctx, conn)))
 }
 
 // whoIsThere is what to do when nobody answers: only lethe-node does.
@@ -79,6 +132,9 @@ func explained(all ctl.Explanations) (rows, names []string) {
 	rows = []string{"NODE\tCACHED\tTIER\tBORN\tEXPIRES\tLABEL\tLAST TOUCHED"}
 	for _, n := range all.Nodes {
 		head := n.Node + "\tno\t-\t-\t-"
+		if !n.Known {
+			head = n.Node + "\tnot memoized here\t-\t-\t-"
+		}
 		if n.Cached {
 			names = append(names, n.Node)
 			cached := "yes"

@@ -38,7 +38,7 @@ func (o *options) nodes(cmd *cobra.Command) error {
 			if errors.As(outcome(ctx, err), &refused) {
 				return refused
 			}
-			return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node of fleet %s has answered: does one run, on these servers and in this account?", o.fleet))
+			return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node of fleet %s has answered: does one run, on these servers and in this account?%s", o.fleet, o.fleetsHere(ctx, conn)))
 		}
 		members := ctl.Members(nodes)
 		ctl.WithOutboxes(ctx, conn, o.fleet, members)

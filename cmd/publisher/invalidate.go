@@ -53,6 +53,10 @@ func newInvalidate(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if arg := taken(args); arg != "" {
+				cmd.PrintErrf("lethe-publisher: warning: %s is taken as an argument of %s; what begins with tag/, prefix/ or manifest/ stands in a command of its own\n",
+					plain(arg), plain(args[0]))
+			}
 			if in.all && !in.yes {
 				if err := confirm(cmd, o.fleet); err != nil {
 					return err
@@ -73,7 +77,7 @@ func newInvalidate(o *options) *cobra.Command {
 	flags.BoolVar(&in.soft, "soft", false, "nodes may serve the old value while they load the new one")
 	flags.StringVar(&in.reason, "reason", "", "why, for those who watch")
 	flags.BoolVar(&in.wait, "wait", false, "wait until the whole fleet has applied it; exit code 3 when --timeout ends first")
-	flags.BoolVar(&in.force, "force", false, "publish it also where no node of the fleet has such a function")
+	flags.BoolVar(&in.force, "force", false, "ask no node whether there is such a function, and warn of nothing")
 	return cmd
 }
 
@@ -96,8 +100,10 @@ func (o *options) invalidate(cmd *cobra.Command, list []event.Target, in invalid
 		if err := ready(ctx, node); err != nil {
 			return outcome(ctx, fmt.Errorf("nothing was published: %w", notReady(ctx, o.fleet, err)))
 		}
+		var doubt string
 		if !in.force {
-			if err := o.spelt(ctx, cmd, conn, node, list[0]); err != nil {
+			var err error
+			if doubt, err = o.spelt(ctx, conn, node, list[0]); err != nil {
 				return err
 			}
 		}
@@ -107,6 +113,9 @@ func (o *options) invalidate(cmd *cobra.Command, list []event.Target, in invalid
 				err = fmt.Errorf("%w (a part of it was published: %s)", err, token)
 			}
 			return outcome(ctx, notPublished(ctx, err))
+		}
+		if doubt != "" {
+			cmd.PrintErrln("lethe-publisher: warning:", doubt)
 		}
 		result := struct {
 			Token   event.Token    `json:"token"`

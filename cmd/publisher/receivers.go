@@ -75,7 +75,7 @@ func (o *options) briefly(cmd *cobra.Command, work func(ctx context.Context, nc 
 	defer conn.Close()
 	ctx, cancel := o.within(ctx)
 	defer cancel()
-	return outcome(ctx, work(ctx, conn))
+	return outcome(ctx, o.noStream(ctx, conn, work(ctx, conn)))
 }
 
 func (o *options) receivers(cmd *cobra.Command) error {
@@ -123,9 +123,17 @@ func (o *options) deleteReceiver(cmd *cobra.Command, name string) error {
 		}
 		for _, r := range found {
 			if r.Name == name && r.Nodes > 0 {
-				cmd.PrintErrf("%d nodes still register %s: they make it anew, and one is told that it lost events\n", r.Nodes, plain(name))
+				cmd.PrintErrln(stillThere(r.Nodes, name))
 			}
 		}
 		return o.output.print(cmd.OutOrStdout(), map[string]string{"deleted": name}, []string{"deleted " + plain(name)}, name)
 	})
+}
+
+// stillThere says that a receiver which was removed comes back.
+func stillThere(nodes int, receiver string) string {
+	if nodes == 1 {
+		return fmt.Sprintf("1 node still registers %s: it makes it anew, and is told that it lost events", plain(receiver))
+	}
+	return fmt.Sprintf("%d nodes still register %s: they make it anew, and one is told that it lost events", nodes, plain(receiver))
 }

@@ -77,7 +77,7 @@ func (o *options) replay(cmd *cobra.Command, send bool, begin, end time.Time, fi
 	defer conn.Close()
 	found, err := o.stored(ctx, conn, begin, end, filter)
 	if err != nil {
-		return outcome(ctx, err)
+		return outcome(ctx, o.noStream(ctx, conn, err))
 	}
 	p := printer{o: o, w: cmd.OutOrStdout()}
 	if !send {
@@ -86,7 +86,7 @@ func (o *options) replay(cmd *cobra.Command, send bool, begin, end time.Time, fi
 				return err
 			}
 		}
-		cmd.PrintErrf("%d events would be said again: --yes sends them\n", len(found))
+		cmd.PrintErrf("%s would be said again: %s\n", counted(len(found), "event"), wouldSend(len(found)))
 		return nil
 	}
 	return o.sayAgain(ctx, conn, found, &p)
@@ -127,13 +127,13 @@ func (o *options) sayAgain(ctx context.Context, conn *nats.Conn, found []tail.Me
 		for i := range batch {
 			again, err := o.anew(batch[i])
 			if err != nil {
-				return fmt.Errorf("%d events were said again; event %d can't be: %w", sent, batch[i].Sequence, err)
+				return fmt.Errorf("so far %s said again; event %d can't be: %w", counted(sent, "event"), batch[i].Sequence, err)
 			}
 			batch[i].Event = again
 			events = append(events, again)
 		}
 		if err := o.publishBatch(ctx, node, events); err != nil {
-			return fmt.Errorf("%d events were said again, of the next %d perhaps some: %w", sent, len(batch), err)
+			return fmt.Errorf("so far %s said again, of the next %d perhaps some: %w", counted(sent, "event"), len(batch), err)
 		}
 		sent += len(batch)
 		for _, m := range batch {
@@ -177,4 +177,15 @@ func (o *options) anew(m tail.Message) (event.Event, error) {
 	}
 	_, err := event.Encode(o.fleet, plain)
 	return plain, err
+}
+
+// wouldSend is what to do to send them.
+func wouldSend(n int) string {
+	switch n {
+	case 0:
+		return "there is nothing to send"
+	case 1:
+		return "--yes sends it"
+	}
+	return "--yes sends them"
 }

@@ -26,6 +26,7 @@ type options struct {
 	output    format
 	timeout   time.Duration
 	spare     atomic.Bool // the next refusal to ask who is there is passed over
+	spareKind atomic.Bool // the next refusal to ask which kinds there are is passed over
 }
 
 func newRoot() *cobra.Command {
@@ -88,10 +89,12 @@ func (o *options) connect(ctx context.Context) (context.Context, *nats.Conn, err
 }
 
 // spared says whether a permission is one that a command does without: to ask the nodes whether there is such a function, and
-// for that who is there, and the server which fleets there are.
+// for that who is there, the server which fleets there are, and a node how a kind
+// is spelt.
 func (o *options) spared(err error) bool {
 	of := func(subject string) bool { return strings.Contains(err.Error(), strconv.Quote(subject)) }
-	return of(ctl.AnySubject(o.fleet, ctl.Has)) || of("$JS.API.STREAM.LIST") || of(ctl.AnySubject(o.fleet, "barrier")) && o.spare.Swap(false)
+	return of(ctl.AnySubject(o.fleet, ctl.Has)) || of("$JS.API.STREAM.LIST") || of(ctl.AnySubject(o.fleet, "barrier")) && o.spare.Swap(false) ||
+		of(ctl.AnySubject(o.fleet, ctl.Kinds)) && o.spareKind.Swap(false)
 }
 
 // within bounds ctx by --timeout.

@@ -74,7 +74,7 @@ func (o *options) stream(cmd *cobra.Command, work func(context.Context, *nats.Co
 	defer cancel()
 	s, err := work(ctx, conn)
 	if err != nil {
-		return outcome(ctx, err)
+		return outcome(ctx, o.noStream(ctx, conn, err))
 	}
 	v := streamInfo{
 		Stream: s.Name, Fleet: o.fleet, Epoch: s.Epoch, First: s.First, Last: s.Last, Messages: s.State.Msgs, Bytes: s.State.Bytes,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
@@ -24,6 +25,9 @@ func targets(args []string, jsonArgs string, all bool) ([]event.Target, error) {
 		return nil, cli.Usagef("nothing to invalidate: name a function, tag/…, prefix/… or --all")
 	}
 	if !strings.Contains(args[0], "/") {
+		if kind, rest, ok := strings.Cut(args[0], ":"); ok && slices.Contains(slashed, kind) {
+			return nil, cli.Usagef("%q: a %s stands behind a slash: %[2]s/%[3]s…", args[0], kind, rest)
+		}
 		t, err := functionTarget(args[0], args[1:], jsonArgs)
 		return []event.Target{t}, err
 	}
@@ -41,13 +45,29 @@ func targets(args []string, jsonArgs string, all bool) ([]event.Target, error) {
 		case "prefix":
 			t = event.TagPrefix(name)
 		default:
-			problems = append(problems, fmt.Errorf("%q: want tag/… or prefix/… here", arg))
+			problems = append(problems, fmt.Errorf("%q: want tag/…, prefix/… or, apart from those, manifest/KIND/NAME here", arg))
 			continue
 		}
 		problems = append(problems, t.Err())
 		list = append(list, t)
 	}
 	return list, cli.Exit(cli.CodeUsage, errors.Join(problems...))
+}
+
+// slashed are the words in front of what is no function.
+var slashed = []string{"tag", "prefix", "manifest"}
+
+// taken is the argument of a function that looks as if it were to be forgotten itself; empty where there is none.
+func taken(args []string) string {
+	if len(args) == 0 || strings.Contains(args[0], "/") {
+		return ""
+	}
+	for _, arg := range args[1:] {
+		if kind, _, ok := strings.Cut(arg, "/"); ok && slices.Contains(slashed, kind) {
+			return arg
+		}
+	}
+	return ""
 }
 
 // functionTarget is all of a function, or one key of it. On the command line every argument is a string; --args can say

@@ -72,7 +72,7 @@ func progress(members []ctl.Member, token event.Token) string {
 			left = append(left, plain(m.Node))
 		}
 	}
-	line := fmt.Sprintf("%d of %d nodes have applied it", len(members)-len(left), len(members))
+	line := fmt.Sprintf("%d of %s have applied it", len(members)-len(left), counted(len(members), "node"))
 	if n := len(left); n > most {
 		left = append(left[:most], fmt.Sprintf("%d more", n-most))
 	}

@@ -89,7 +89,7 @@ func (o *options) watch(cmd *cobra.Command, begin time.Time, noFollow bool, filt
 	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
 		return nil // a signal: that is how one ends a watch
 	}
-	return outcome(ctx, err)
+	return outcome(ctx, o.noStream(ctx, conn, err))
 }
 
 // printer writes one event after the other.
@@ -130,7 +130,7 @@ func (p *printer) event(m tail.Message) error {
 		return err
 	case table:
 	}
-	const row = "%-12s  %10s  %-40s  %-24s  %s\n"
+	const row = "%-12s  %13s  %-40s  %-24s  %s\n"
 	if !p.begun {
 		p.begun = true
 		if _, err := fmt.Fprintf(p.w, row, "TIME", "SEQUENCE", "TARGETS", "SOURCE", "REASON"); err != nil {

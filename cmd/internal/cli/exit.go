@@ -90,6 +90,7 @@ func Execute(ctx context.Context, root *cobra.Command) int {
 	for _, sub := range root.Commands() {
 		needOne(sub)
 	}
+	speak(root)
 	markBegun(root, &began)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -125,7 +126,7 @@ func needOne(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return Usagef("%s has no command %q: there are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+			return noCommand(cmd, args[0])
 		}
 		return Usagef("%s needs one of %s", cmd.CommandPath(), strings.Join(names, ", "))
 	}

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/lethe-cache/lethe/cmd/internal/cli"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
@@ -25,9 +25,6 @@ type Knowledge struct {
 	Nearest []string `json:"nearest,omitempty"` // names there are that look like it, where it is not known
 }
 
-// maxNearest is how many names are proposed.
-const maxNearest = 3
-
 // knowledgeOf is what functions say of t.
 func knowledgeOf(node string, functions []lethe.FunctionInfo, t event.Target) Knowledge {
 	k := Knowledge{Node: node}
@@ -39,7 +36,7 @@ func knowledgeOf(node string, functions []lethe.FunctionInfo, t event.Target) Kn
 			return k
 		}
 	}
-	k.Nearest = nearest(t.Name(), names)
+	k.Nearest = cli.Nearest(t.Name(), names)
 	return k
 }
 
@@ -80,57 +77,6 @@ func kindOf(value json.RawMessage) string {
 		return "null"
 	}
 	return "number"
-}
-
-// nearest are the names that differ from a name by a slip or two, or only before or behind a dot; the nearest first.
-func nearest(name string, names []string) []string {
-	type near struct {
-		name string
-		far  int
-	}
-	var all []near
-	for _, n := range names {
-		far := distance(strings.ToLower(name), strings.ToLower(n))
-		_, last, _ := strings.Cut(name, ".")
-		_, other, _ := strings.Cut(n, ".")
-		if far <= max(2, len(name)/4) || last != "" && last == other {
-			all = append(all, near{n, far})
-		}
-	}
-	slices.SortFunc(all, func(a, b near) int {
-		if a.far != b.far {
-			return a.far - b.far
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	found := make([]string, 0, maxNearest)
-	for _, n := range all[:min(len(all), maxNearest)] {
-		found = append(found, n.name)
-	}
-	return found
-}
-
-// distance is how many letters have to be changed, left out, put in, or exchanged with their neighbour, to make b of a.
-func distance(a, b string) int {
-	before, last, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := last[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			next[j] = min(change, last[j]+1, next[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, last, next = last, next, before
-	}
-	return last[len(b)]
 }
 
 func has(n *lethe.Node, body []byte) (any, *Refusal) {
@@ -208,7 +154,7 @@ func verdict(answers []Answer, there []string, listed bool) Verdict {
 	}
 	slices.Sort(v.Answered)
 	if !v.Known {
-		v.Nearest = names[:min(len(names), maxNearest)]
+		v.Nearest = names[:min(len(names), cli.MaxNearest)]
 	}
 	v.Complete = listed && len(there) > 0 && len(Missing(understood, there)) == 0
 	return v

@@ -47,6 +47,8 @@ type Result struct {
 	Name            string `json:"name"`
 	ResourceVersion string `json:"resourceVersion,omitempty"`
 	Generation      int64  `json:"generation,omitempty"`
+	// Exists is false where something was announced of an object that there is none of, else left out.
+	Exists *bool `json:"exists,omitempty"`
 }
 
 // Difference is a unified diff of YAML, empty when nothing would change.

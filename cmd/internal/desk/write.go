@@ -54,14 +54,19 @@ func (d *Desk) Delete(ctx context.Context, n ctl.Name) (ctl.Written, error) {
 	})
 }
 
-// Invalidate announces without a change: an object, or without a name all of a namespace's.
+// Invalidate announces without a change: an object, or without a name all of a namespace's. The result says where there is no such
+// object: it is announced all the same, for what remembers that there is none.
 func (d *Desk) Invalidate(ctx context.Context, n ctl.Name) (ctl.Written, error) {
 	return bounded(ctx, d, operation{"invalidate", true}, func(ctx context.Context) (ctl.Written, error) {
 		r, err := d.store.InvalidateCache(ctx, n.Kind, orDefault(n.Namespace), n.Name)
 		if err != nil {
 			return ctl.Written{}, refused(err)
 		}
-		return written(r), nil
+		w := written(r)
+		if meta := r.Manifest.Metadata; meta.Name != "" && meta.ResourceVersion == "" { // it is not stored
+			w.Results[0].Exists = new(bool)
+		}
+		return w, nil
 	})
 }
 
