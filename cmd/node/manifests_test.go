@@ -139,6 +139,13 @@ func TestWhatOneNodeAppliesTheOtherForgets(t *testing.T) {
 	if model, cache := two.model("helper", token); model != "m2" || cache != "miss" {
 		t.Errorf("announced: %s %s", model, cache)
 	}
+	if text := fmt.Sprint(got); strings.Contains(text, "exists") {
+		t.Errorf("what there is: %s", text)
+	}
+	got, _ = one.must(200, "POST", "/v1/manifests/bot/default/helper/invalidate", "")
+	if text := fmt.Sprint(got); got["token"] == nil || !strings.Contains(text, "exists:false") {
+		t.Errorf("what there is not: %s", text)
+	}
 	got, h = one.must(200, "DELETE", "/v1/manifests/bot/acme/helper", "", "Lethe-Reason", "it is over")
 	if token, _ = got["token"].(string); token == "" || h.Get("Lethe-Token") != token {
 		t.Errorf("deleted: %v", got)
