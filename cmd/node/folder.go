@@ -40,6 +40,9 @@ func (f *folder) Close() error { return f.root.Close() }
 // resolve follows the symbolic links of name inside the folder and returns every name it went by, the given one first:
 // each of them is a name under which somebody may announce that the content has changed.
 func (f *folder) resolve(name string) ([]string, error) {
+	if strings.IndexByte(name, 0) >= 0 {
+		return nil, fmt.Errorf("%q: %w: no name has a zero byte", name, errPath)
+	}
 	if !fs.ValidPath(name) || name == "." {
 		return nil, fmt.Errorf("%q: %w: use '/' between names, no '..', '.', '//' or leading '/'", name, errPath)
 	}

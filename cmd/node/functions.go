@@ -3,8 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -58,6 +64,9 @@ func arguments(q url.Values) ([]json.RawMessage, error) {
 	}
 	args := []json.RawMessage{}
 	if q.Has("args") {
+		if err := checkText(q.Get("args")); err != nil {
+			return nil, bad(http.StatusBadRequest, "args", "%v", err)
+		}
 		if err := json.Unmarshal([]byte(q.Get("args")), &args); err != nil {
 			return nil, bad(http.StatusBadRequest, "args", `want a JSON array like ["a",2]: %v`, err)
 		}
@@ -67,6 +76,9 @@ func arguments(q url.Values) ([]json.RawMessage, error) {
 		return args, nil
 	}
 	for _, text := range q["arg"] {
+		if !utf8.ValidString(text) {
+			return nil, bad(http.StatusBadRequest, "arg", "is not UTF-8: percent-encode the bytes of UTF-8")
+		}
 		raw, err := json.Marshal(text)
 		if err != nil {
 			return nil, bad(http.StatusBadRequest, "arg", "%v", err)
@@ -74,6 +86,38 @@ func arguments(q url.Values) ([]json.RawMessage, error) {
 		args = append(args, raw)
 	}
 	return args, nil
+}
+
+// checkText refuses JSON in which a string is not Unicode: encoding/json would take parts of it for U+FFFD, and the call for another.
+func checkText(text string) error {
+	if !utf8.ValidString(text) {
+		return errors.New("is not UTF-8: percent-encode the bytes of UTF-8")
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if i++; i >= len(text) || text[i] != 'u' {
+			continue
+		}
+		switch first := escaped(text[i+1:]); {
+		case !utf16.IsSurrogate(first):
+		case len(text) > i+6 && text[i+5] == '\\' && text[i+6] == 'u' && utf16.DecodeRune(first, escaped(text[i+7:])) != unicode.ReplacementChar:
+			i += 10
+		default:
+			return fmt.Errorf("%s is half of a surrogate pair and no character: write both halves", text[i-1:i+5])
+		}
+	}
+	return nil
+}
+
+// escaped is the number that four hexadecimal digits at the beginning of text say, 0 where there are none.
+func escaped(text string) rune {
+	n, err := strconv.ParseUint(text[:min(4, len(text))], 16, 16)
+	if err != nil || len(text) < 4 {
+		return 0
+	}
+	return rune(n)
 }
 
 // withToken makes the reads of a request wait for the token it brought.

@@ -22,6 +22,7 @@ type Codec interface {
 // it (codec_times.go).
 type msgpackCodec struct {
 	times bool // values hold times
+	self  bool // values hold parts with records (codec_self.go)
 	flat  bool // the type is known to have no way back to itself, so a value of it can't be a cycle
 }
 
@@ -34,7 +35,10 @@ var errValueCycle = errors.New("lethe: the value holds itself, or is nested more
 // msgpackFor is the default codec for values of t.
 func msgpackFor(t reflect.Type) msgpackCodec {
 	times, _ := holdsTimes(t, map[reflect.Type]bool{})
-	return msgpackCodec{flat: !recursive(t, map[reflect.Type]bool{}), times: times && sameTime}
+	return msgpackCodec{
+		flat: !recursive(t, map[reflect.Type]bool{}), times: times && sameTime,
+		self: selfOf(t).records,
+	}
 }
 
 // Append encodes v behind dst.
@@ -58,6 +62,9 @@ func (c msgpackCodec) Append(dst []byte, v any) ([]byte, error) {
 	err := w.to.Encode(v)
 	dst, w.dst = w.dst, nil
 	encoders.Put(w)
+	if err == nil && c.self {
+		dst, err = appendSelf(dst, r)
+	}
 	if err == nil && c.times {
 		dst, err = appendTimes(dst, r)
 	}
@@ -88,16 +95,24 @@ func (e *encoder) WriteByte(b byte) error {
 
 // Decode reads data into v, a pointer to a zero value.
 func (c msgpackCodec) Decode(data []byte, v any) (err error) {
-	var times []byte
+	var times, self []byte
 	if c.times {
-		if data, times, err = cutTimes(data); err != nil {
+		if data, times, err = cutTail(data, errTimes); err != nil {
 			return err
 		}
 	}
-	if err := decodeMsgpack(data, v); err != nil || !c.times {
-		return err
+	if c.self {
+		if data, self, err = cutTail(data, errSelf); err != nil {
+			return err
+		}
 	}
-	return setTimes(times, reflect.ValueOf(v).Elem())
+	if err = decodeMsgpack(data, v); err == nil && c.self {
+		err = setSelf(self, reflect.ValueOf(v).Elem())
+	}
+	if err == nil && c.times {
+		err = setTimes(times, reflect.ValueOf(v).Elem())
+	}
+	return err
 }
 
 func decodeMsgpack(data []byte, v any) error {

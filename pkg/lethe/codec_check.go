@@ -69,6 +69,9 @@ func (k valueCheck) check(t reflect.Type, path string, addressable bool) error {
 	case reflect.Array:
 		return k.check(t.Elem(), path+"[]", addressable)
 	case reflect.Map:
+		if at := pointerIn(t.Key(), path+"[key]"); at != "" {
+			return fmt.Errorf("%s is a pointer, and would come back as another key; use what it points to", at)
+		}
 		if err := k.check(t.Key(), path+"[key]", false); err != nil {
 			return err
 		}
@@ -191,6 +194,24 @@ func method(t reflect.Type, interfaces [4]reflect.Type) (number int, byPointer b
 		}
 	}
 	return 0, false
+}
+
+// pointerIn is the path of a pointer in the key of a map, empty for none. What writes itself is its own affair.
+func pointerIn(t reflect.Type, path string) string {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return path
+	case selfWriter(t):
+	case t.Kind() == reflect.Array:
+		return pointerIn(t.Elem(), path+"[]")
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if at := pointerIn(t.Field(i).Type, path+"."+t.Field(i).Name); at != "" {
+				return at
+			}
+		}
+	}
+	return ""
 }
 
 func nilable(k reflect.Kind) bool {

@@ -249,15 +249,15 @@ func appendTimes(dst []byte, v reflect.Value) ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(dst, uint32(len(dst)-from)), err
 }
 
-// cutTimes takes the records from the end of an encoded value.
-func cutTimes(data []byte) (value, times []byte, err error) {
+// cutTail takes records from the end of an encoded value; broken is the error where they are none.
+func cutTail(data []byte, broken error) (value, tail []byte, err error) {
 	if len(data) < 4 {
-		return nil, nil, errTimes
+		return nil, nil, broken
 	}
 	end := len(data) - 4
 	n := int(binary.LittleEndian.Uint32(data[end:]))
 	if n > end {
-		return nil, nil, errTimes
+		return nil, nil, broken
 	}
 	return data[:end-n], data[end-n : end], nil
 }

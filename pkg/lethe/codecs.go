@@ -14,7 +14,8 @@ import (
 
 // JSON is encoding/json as a codec, for WithCodec. A value comes back equal in its JSON: a time.Time without the name of its zone and its monotonic
 // reading. Memoize panics for a V of which JSON loses a part: a field that is unexported or left out ("-", omitempty, omitzero), an
-// interface, a pointer to what can be nil. A string that is not UTF-8 makes a value that is not stored.
+// interface, a pointer to what can be nil. A string that is not UTF-8 makes a value that is not stored, and a
+// nil json.RawMessage or an empty json.Number, which would come back as null and 0, one that is not kept in bulk.
 func JSON() Codec { return jsonCodec{} }
 
 type jsonCodec struct{}

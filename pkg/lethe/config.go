@@ -39,7 +39,8 @@ type Config struct {
 	// MaxHotBytes bounds the hot tier in bytes; 64 MiB, at least 1 MiB. Values are weighed as they are stored, by a walk through them or by their
 	// encoding, whichever is more, with key, labels and what an entry takes itself. A value over a quarter of it is not kept there. Each entry
 	// weighs at least MaxHotBytes/MaxHot, 4 KiB by default. WithoutBulk: what a value reaches through structs that have locks, atomics or
-	// channels, and in maps behind unexported fields, is not seen.
+	// channels, and in maps behind unexported fields, is not seen. Never seen is what a string or slice was cut from and keeps alive
+	// (strings.Clone and slices.Clone cut it loose), and the room of a map whose members were deleted.
 	MaxHotBytes  int64
 	MaxTTL       time.Duration // no entry lives longer, and the TTL where none is given; 1 h
 	MaxLoad      time.Duration // a load is cancelled and never stored after; 30 s

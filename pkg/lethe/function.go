@@ -39,6 +39,7 @@ type function struct {
 	encodeFailed  sync.Once     // logs the first
 	collapsed     atomic.Uint64 // loads whose labels were too many for an entry
 	collapsedOnce sync.Once     // logs the first
+	differs       sync.Once     // logs the first that would come back different
 	tooLarge      [2]sync.Once  // logs the first for bulk, and for the hot tier
 }
 

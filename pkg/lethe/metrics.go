@@ -254,6 +254,7 @@ func (n *Node) collectMemory(count func(*prometheus.Desc, uint64, ...string), ga
 		count(descEvictions, t.bulkEvicted[i].Load(), "bulk", reason)
 	}
 	count(descEvictions, t.bulkTooLarge.Load(), "bulk", "too_large")
+	count(descEvictions, t.bulkDiffers.Load(), "bulk", "differs")
 	count(descEvictions, t.hotEvicted.Load(), "hot", "space")
 	count(descEvictions, t.hotTooLarge.Load(), "hot", "too_large")
 }

@@ -118,7 +118,7 @@ func WithCodec(c Codec) Option {
 func WithoutHot() Option { return optionFunc(func(s *settings) { s.withoutHot = true }) }
 
 // WithoutBulk keeps decoded values only: for what no codec can carry (templates, compiled rules). Bounded by MaxHot and MaxHotBytes (see there how they
-// are weighed).
+// are weighed, and what the weight does not see: parts of a larger text or slice, which strings.Clone and slices.Clone cut loose, and emptied maps).
 func WithoutBulk() Option { return optionFunc(func(s *settings) { s.withoutBulk = true }) }
 
 // WithTimeout bounds one load below Config.MaxLoad.

@@ -178,10 +178,18 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 	*key = append(*key, text...)
 	bulk := !c.s.withoutBulk
 	e.null = e.negative == 0 && c.isNil(v)
+	var differs errDiffers
 	if bulk {
 		*buf = e.append(*buf)
 		if e.negative == 0 && !e.null {
-			if err := c.encode(buf, v); err != nil {
+			head := len(*buf)
+			err := c.encode(buf, v)
+			if err == nil {
+				if err = c.verify((*buf)[head:], v); errors.As(err, &differs) {
+					err = nil
+				}
+			}
+			if err != nil {
 				c.encodeFailed.Do(func() {
 					c.n.log.Error("lethe: a value could not be encoded and is not stored", "function", c.name, "error", err)
 				})
@@ -201,7 +209,10 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 		return false
 	}
 	kept := false
-	if bulk {
+	switch {
+	case differs.path != "":
+		c.refuseBulk(text, differs)
+	case bulk:
 		kept = c.setBulk(text, *buf)
 	}
 	if !c.s.withoutHot && c.setHot(hash, k, *key, e, v, (*buf)[min(headerSize+(len(e.Labels)-1)*labelSize, len(*buf)):]) {
@@ -223,6 +234,22 @@ func (c *core[K, V]) setBulk(text string, encoded []byte) bool {
 			"function", c.name, "bytes", len(encoded), "most", t.bulkMost)
 	})
 	return false
+}
+
+// verify finds a value that would come back different.
+func (c *core[K, V]) verify(encoded []byte, v *V) (err error) {
+	defer c.n.caught("codec", c.name, &err)
+	return comesBack(c.codec, encoded, v)
+}
+
+// refuseBulk keeps a value out of bulk that would come back different; the hot tier may have it.
+func (c *core[K, V]) refuseBulk(text string, err error) {
+	t := c.n.tiers
+	_ = t.bulk.Delete(text)
+	t.bulkDiffers.Add(1)
+	c.differs.Do(func() {
+		c.n.log.Warn("lethe: a value would come back from the bulk tier different and is not kept there", "function", c.name, "error", err)
+	})
 }
 
 // isNil says whether a value is nil, which no codec is asked to write.

@@ -34,6 +34,7 @@ type tiers struct {
 	bulkEvicted  [3]atomic.Uint64 // by bigcache.RemoveReason - 1
 	hotEvicted   atomic.Uint64
 	bulkTooLarge atomic.Uint64 // over bulkMost
+	bulkDiffers  atomic.Uint64 // would come back different
 	hotTooLarge  atomic.Uint64 // over hotMost
 }
 
