@@ -244,9 +244,8 @@ func (c *core[K, V]) verify(encoded []byte, v *V) (err error) {
 
 // refuseBulk keeps a value out of bulk that would come back different; the hot tier may have it.
 func (c *core[K, V]) refuseBulk(text string, err error) {
-	t := c.n.tiers
-	_ = t.bulk.Delete(text)
-	t.bulkDiffers.Add(1)
+	_ = c.n.tiers.bulk.Delete(text)
+	c.n.tiers.bulkDiffers.Add(1)
 	c.differs.Do(func() {
 		c.n.log.Warn("lethe: a value would come back from the bulk tier different and is not kept there", "function", c.name, "error", err)
 	})
