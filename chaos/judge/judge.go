@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -31,7 +32,8 @@ type Judge struct {
 
 	mu     sync.Mutex // guards what follows
 	keys   []keyPast
-	nodes  []nodePast
+	nodes  []*nodePast
+	ended  []*nodePast // earlier lives, with reads that were not judged yet
 	counts Counts
 	found  []Violation
 }
@@ -47,6 +49,7 @@ type keyPast struct {
 
 // nodePast is what one life of a node knows and has read.
 type nodePast struct {
+	node    int
 	life    int
 	applied []appliedPast // by key
 	waiting []arrival     // reads not judged yet
@@ -72,17 +75,30 @@ func New(cfg Config) *Judge {
 	if cfg.Window == 0 {
 		cfg.Window = 10 * time.Second
 	}
-	j := &Judge{cfg: cfg, keys: make([]keyPast, cfg.Keys), nodes: make([]nodePast, len(cfg.Bounds))}
+	j := &Judge{cfg: cfg, keys: make([]keyPast, cfg.Keys), nodes: make([]*nodePast, len(cfg.Bounds))}
 	for i := range j.nodes {
-		j.nodes[i] = newNodePast(cfg.Keys, 0)
+		j.nodes[i] = newNodePast(cfg.Keys, i, 0)
 	}
 	j.counts.Reads = map[string]map[Outcome]int64{}
 	j.counts.Applied = map[string]int64{}
 	return j
 }
 
-func newNodePast(keys, life int) nodePast {
-	return nodePast{life: life, applied: make([]appliedPast, keys), windows: make([]window, keys)}
+func newNodePast(keys, node, life int) *nodePast {
+	return &nodePast{node: node, life: life, applied: make([]appliedPast, keys), windows: make([]window, keys)}
+}
+
+// past is what is known of a node in one of its lives; nil where all of that has been judged. With the lock held.
+func (j *Judge) past(node, life int) *nodePast {
+	if n := j.nodes[node]; n.life == life {
+		return n
+	}
+	for _, n := range j.ended {
+		if n.node == node && n.life == life {
+			return n
+		}
+	}
+	return nil
 }
 
 // Commit tells of a version written.
@@ -117,8 +133,8 @@ func (j *Judge) Stored(s Stored) {
 func (j *Judge) Applied(node, life int, a Applied) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	n := &j.nodes[node]
-	if n.life != life {
+	n := j.past(node, life)
+	if n == nil {
 		return
 	}
 	j.counts.Applied[a.How]++
@@ -129,7 +145,7 @@ func (j *Judge) Applied(node, life int, a Applied) {
 			p.hard.add(a.End, c.Version)
 		}
 		p.recent.add(a)
-		j.windowApplied(node, c, a)
+		j.windowApplied(n, c, a)
 	}
 }
 
@@ -137,36 +153,28 @@ func (j *Judge) Applied(node, life int, a Applied) {
 func (j *Judge) Read(node, life int, r Read, now int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n := &j.nodes[node]; n.life == life {
+	if n := j.nodes[node]; n.life == life {
 		n.waiting = append(n.waiting, arrival{r, now})
 	}
 }
 
-// Reborn tells that node begins life: what its process knew is gone. Reads of the life before are judged first.
+// Reborn tells that node begins life: what its process knew is gone. Reads of the life before are judged in their time: a write that
+// the old process began may be told only when another one has found it.
 func (j *Judge) Reborn(node, life int) {
 	j.mu.Lock()
-	for _, a := range j.nodes[node].waiting {
-		j.judge(node, a.read)
-	}
-	j.closeWindows(node, 1<<62)
-	j.nodes[node] = newNodePast(j.cfg.Keys, life)
+	defer j.mu.Unlock()
+	j.ended = append(j.ended, j.nodes[node])
+	j.nodes[node] = newNodePast(j.cfg.Keys, node, life)
 	j.counts.Lives++
-	found := j.take()
-	j.mu.Unlock()
-	j.report(found)
 }
 
 // Advance judges what arrived at least Delay before now, and forgets what is no longer needed.
 func (j *Judge) Advance(now int64) {
 	for node := range j.nodes {
 		j.mu.Lock()
-		n := &j.nodes[node]
-		i := 0
-		for ; i < len(n.waiting) && n.waiting[i].at <= now-int64(j.cfg.Delay); i++ {
-			j.judge(node, n.waiting[i].read)
-		}
-		n.waiting = append(n.waiting[:0], n.waiting[i:]...)
-		j.closeWindows(node, now-int64(j.cfg.Delay))
+		n := j.nodes[node]
+		j.judgeUntil(n, now-int64(j.cfg.Delay))
+		j.closeWindows(n, now-int64(j.cfg.Delay))
 		for k := range n.applied {
 			n.applied[k].all.forget(now - int64(j.cfg.Delay+keep))
 			n.applied[k].hard.forget(now - int64(j.cfg.Delay+keep))
@@ -176,12 +184,31 @@ func (j *Judge) Advance(now int64) {
 		j.report(found)
 	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.ended = slices.DeleteFunc(j.ended, func(n *nodePast) bool {
+		j.judgeUntil(n, now-int64(j.cfg.Delay))
+		if len(n.waiting) > 0 {
+			return false
+		}
+		j.closeWindows(n, 1<<62)
+		return true
+	})
+	found := j.take()
 	for i := range j.keys {
 		for _, r := range []*rising{&j.keys[i].begun, &j.keys[i].done, &j.keys[i].seen, &j.keys[i].stamp, &j.keys[i].hard} {
 			r.forget(now - int64(j.cfg.Delay+keep))
 		}
 	}
+	j.mu.Unlock()
+	j.report(found)
+}
+
+// judgeUntil judges the reads of n that arrived until then; with the lock held.
+func (j *Judge) judgeUntil(n *nodePast, until int64) {
+	i := 0
+	for ; i < len(n.waiting) && n.waiting[i].at <= until; i++ {
+		j.judge(n, n.waiting[i].read)
+	}
+	n.waiting = append(n.waiting[:0], n.waiting[i:]...)
 }
 
 // Finish judges all there is.

@@ -171,6 +171,17 @@ func TestEachRuleFindsWhatBreaksItAndNothingElse(t *testing.T) {
 			b.read(0, "item", 0, Hit, 1, 5*s)
 			b.Reborn(0, 1)
 		}, "exact linear"},
+		{"the old one's reads wait for news of a write that it began", func(b *book) {
+			b.read(0, "item", 0, Hit, 2, 5*s)
+			b.Reborn(0, 1)
+			b.commit(0, 2, 3*s)
+		}, ""},
+		{"and for news of what it had applied", func(b *book) {
+			b.commit(0, 2, 3*s)
+			b.read(0, "item", 0, Hit, 1, 5*s)
+			b.Reborn(0, 1)
+			b.applied(0, 0, 2, 4*s, false)
+		}, "exact linear"},
 		{"two reads that no order explains", func(b *book) {
 			// Each bypass brings what is committed at its moment: 3, and afterwards 2 again.
 			b.Commit(Commit{Cover{0, 2}, 3 * s, 9 * s})

@@ -24,18 +24,18 @@ func (v Violation) String() string {
 func (v Violation) Text() string { return v.String() + "\n" + strings.Join(v.History, "\n") + "\n" }
 
 // slice is the recent history of a key on a node; with the lock held.
-func (j *Judge) slice(node, key int) []string {
+func (j *Judge) slice(n *nodePast, key int) []string {
 	type line struct {
 		at   int64
 		text string
 	}
 	var lines []line
-	n, k := &j.nodes[node].applied[key], &j.keys[key]
-	for _, r := range n.reads.all() {
+	a, k := &n.applied[key], &j.keys[key]
+	for _, r := range a.reads.all() {
 		lines = append(lines, line{r.Begin, string(AppendRead(nil, r))})
 	}
-	for _, a := range n.recent.all() {
-		lines = append(lines, line{a.End, string(AppendApplied(nil, a))})
+	for _, e := range a.recent.all() {
+		lines = append(lines, line{e.End, string(AppendApplied(nil, e))})
 	}
 	for _, c := range k.recentWrites.all() {
 		lines = append(lines, line{c.End, fmt.Sprintf("C %d:%d %d %d", c.Key, c.Version, c.Begin, c.End)})

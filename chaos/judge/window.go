@@ -37,11 +37,11 @@ const checkFor = time.Second
 // windowsMost bounds a window's reads; more are left out, which only makes the check weaker.
 const windowsMost = 400
 
-func (j *Judge) windowRead(node int, r Read) {
+func (j *Judge) windowRead(n *nodePast, r Read) {
 	if j.cfg.Window < 0 || r.Outcome == Stale {
 		return
 	}
-	w := &j.nodes[node].windows[r.Key]
+	w := &n.windows[r.Key]
 	if w.begin == 0 {
 		w.begin = r.Begin
 	}
@@ -51,28 +51,28 @@ func (j *Judge) windowRead(node int, r Read) {
 	}
 }
 
-func (j *Judge) windowApplied(node int, c Cover, a Applied) {
+func (j *Judge) windowApplied(n *nodePast, c Cover, a Applied) {
 	if j.cfg.Window < 0 || a.Soft {
 		return
 	}
-	w := &j.nodes[node].windows[c.Key]
+	w := &n.windows[c.Key]
 	w.applied = append(w.applied, porcupine.Operation{ClientId: 1, Input: input{opApply, c.Version}, Call: a.Begin, Return: a.End})
 }
 
-// closeWindows checks the windows of node that were over by now; with the lock held.
-func (j *Judge) closeWindows(node int, now int64) {
-	for key := range j.nodes[node].windows {
-		w := &j.nodes[node].windows[key]
+// closeWindows checks the windows of a node that were over by now; with the lock held.
+func (j *Judge) closeWindows(n *nodePast, now int64) {
+	for key := range n.windows {
+		w := &n.windows[key]
 		if len(w.reads) == 0 || now-w.begin < int64(j.cfg.Window) {
 			continue
 		}
-		j.check(node, key, w)
+		j.check(n, key, w)
 		w.begin, w.lastRead, w.reads = 0, 0, w.reads[:0]
 	}
 }
 
 // check lets porcupine explain a window. What ended before its first read is the state it begins in.
-func (j *Judge) check(node, key int, w *window) {
+func (j *Judge) check(n *nodePast, key int, w *window) {
 	first := w.reads[0].Begin
 	for _, r := range w.reads {
 		first = min(first, r.Begin)
@@ -114,7 +114,7 @@ func (j *Judge) check(node, key int, w *window) {
 	j.counts.Checked += int64(len(ops))
 	switch porcupine.CheckOperationsTimeout(model(start), ops, checkFor) {
 	case porcupine.Illegal:
-		j.violate("linear", node, w.reads[0], fmt.Sprintf("porcupine finds no order of the %d operations from here on", len(ops)))
+		j.violate("linear", n, w.reads[0], fmt.Sprintf("porcupine finds no order of the %d operations from here on", len(ops)))
 	case porcupine.Unknown:
 		j.counts.Undecided++
 	case porcupine.Ok:
