@@ -29,6 +29,9 @@ func (a *api) invalidate(w http.ResponseWriter, r *http.Request) {
 		p := *problemOf(err)
 		if !token.IsZero() {
 			p.Token = &token
+			if p.Status == http.StatusServiceUnavailable { // which says that nothing was done
+				p.Status = http.StatusGatewayTimeout
+			}
 		}
 		writeError(w, &p)
 		return

@@ -57,6 +57,8 @@ func problemOf(err error) *problem {
 		return bad(http.StatusRequestTimeout, "", "the body did not come in time")
 	case errors.As(err, &unread):
 		return bad(http.StatusBadRequest, "", "the body can't be read: %v", unread.err)
+	case errors.Is(err, lethe.ErrUnknown):
+		return bad(http.StatusGatewayTimeout, "", "%v", err)
 	case errors.As(err, &invalid):
 		return bad(http.StatusUnprocessableEntity, invalid.Field, "%v", err)
 	case errors.Is(err, event.ErrInvalid):

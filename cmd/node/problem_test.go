@@ -22,6 +22,7 @@ func TestOnlyABodyThatIsLateIsAnsweredWith408(t *testing.T) {
 		{&bodyError{context.Canceled}, http.StatusBadRequest},
 		{fmt.Errorf("%w: not connected to NATS: %w", lethe.ErrNotPublished, timeout), http.StatusServiceUnavailable},
 		{fmt.Errorf("%w: %w", lethe.ErrNotReady, timeout), http.StatusServiceUnavailable},
+		{fmt.Errorf("%w: %w", lethe.ErrNotPublished, lethe.ErrUnknown), http.StatusGatewayTimeout},
 	} {
 		if got := problemOf(tc.err); got.Status != tc.want {
 			t.Errorf("%v: %d %s, want %d", tc.err, got.Status, got.Text, tc.want)

@@ -14,6 +14,7 @@ var (
 	ErrClosed       = errors.New("lethe: closed")
 	ErrNotReady     = errors.New("lethe: not ready")
 	ErrNotPublished = errors.New("lethe: not published")
+	ErrUnknown      = errors.New("lethe: it may be published or not")
 	ErrStorm        = errors.New("lethe: more events a second than Config.MaxEvents allows; invalidate many keys in one call, a tag or the function, or raise it")
 )
 
@@ -112,6 +113,12 @@ type joined struct {
 
 func (j *joined) Error() string   { return j.text }
 func (j *joined) Unwrap() []error { return j.errs }
+
+// uncertain is an error of a publish that may be stored all the same: an ErrUnknown, with the text of err.
+type uncertain struct{ err error }
+
+func (u *uncertain) Error() string   { return u.err.Error() }
+func (u *uncertain) Unwrap() []error { return []error{u.err, ErrUnknown} }
 
 func notReady(why error) error { return fmt.Errorf("%w: %w", ErrNotReady, why) }
 

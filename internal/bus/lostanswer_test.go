@@ -20,10 +20,11 @@ import (
 
 // played is a stream that the test plays on a server without JetStream: it stores, and answers STREAM.INFO while it is not mute.
 type played struct {
-	url   string
-	seq   atomic.Uint64
-	mute  atomic.Bool
-	asked atomic.Int64 // for STREAM.INFO
+	url    string
+	seq    atomic.Uint64
+	mute   atomic.Bool
+	silent atomic.Bool  // it does not answer what is published
+	asked  atomic.Int64 // for STREAM.INFO
 
 	mu      sync.Mutex // guards config
 	config  map[string]any
@@ -67,7 +68,12 @@ func play(t *testing.T) *played {
 			t.Fatal(err)
 		}
 	}
-	answer(event.LogSubject(fleet, ">"), func(*nats.Msg) any { return map[string]any{"stream": name, "seq": p.seq.Add(1)} })
+	answer(event.LogSubject(fleet, ">"), func(*nats.Msg) any {
+		if p.silent.Load() {
+			return nil
+		}
+		return map[string]any{"stream": name, "seq": p.seq.Add(1)}
+	})
 	answer("$JS.API.STREAM.INFO."+name, func(*nats.Msg) any {
 		p.asked.Add(1)
 		if p.mute.Load() {

@@ -25,9 +25,16 @@ type receipt struct {
 }
 
 // publish sends m until it is stored, refused, or not worth another attempt: wanted says whether anybody still waits. Only
-// what is certain comes back without an error; with one it may be stored all the same. Nothing is sent after it returned.
-func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted func() bool) (receipt, error) {
+// what is certain comes back without an error; with one that is ErrUnknown it may be stored all the same, by an earlier attempt
+// too. Nothing is sent after it returned.
+func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted func() bool) (_ receipt, err error) {
 	var why error
+	perhaps := false
+	defer func() {
+		if err != nil && perhaps && !errors.Is(err, ErrUnknown) {
+			err = &uncertain{err}
+		}
+	}()
 	end, offline := b.cfg.Now()+int64(publishFor), time.Duration(0)
 	for try := range 100 {
 		var pause time.Duration
@@ -41,6 +48,7 @@ func (b *Bus) publish(ctx context.Context, m event.Message, msgID string, wanted
 				r.token, why = b.token(ctx, v, v.Sending(now), a)
 				return r, why
 			}
+			perhaps = perhaps || errors.Is(why, ErrUnknown)
 			var no *Refusal
 			var large *TooLarge
 			if errors.As(why, &no) || errors.As(why, &large) {
@@ -79,7 +87,7 @@ func (b *Bus) token(ctx context.Context, v cursor.View, t cursor.Ticket, a ack) 
 	if epoch == "" || !a.Duplicate && a.Sequence <= t.Known() {
 		var err error
 		if epoch, err = b.epochOf(ctx, a.Sequence); err != nil {
-			return event.Token{}, &joined{"stored, but of which stream can't be told: " + err.Error(), []error{err}}
+			return event.Token{}, &uncertain{&joined{"stored, but of which stream can't be told: " + err.Error(), []error{err}}}
 		}
 	}
 	return event.NewToken(b.cfg.Fleet, epoch, a.Sequence), nil

@@ -22,9 +22,10 @@ type ack struct {
 }
 
 // errUnknown says that a publish may or may not have been stored.
-var errUnknown = errors.New("no answer in time, it may be stored or not")
+var errUnknown error = &uncertain{errors.New("no answer in time, it may be stored or not")}
 
-// send is one attempt of a publish, of at most d. After a *Refusal or a *TooLarge it is not stored; any other error means: perhaps.
+// send is one attempt of a publish, of at most d. After an error that is
+// ErrUnknown it may be stored, after any other it is not.
 func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Duration) (ack, error) {
 	header := nats.Header(m.Header)
 	header["Nats-Expected-Stream"] = []string{b.stream}
@@ -43,30 +44,33 @@ func (b *Bus) send(ctx context.Context, m event.Message, msgID string, d time.Du
 		return ack{}, err
 	}
 	answer, err := b.answers.within(ctx, q, d)
+	var denied *Refusal
 	switch {
+	case errors.As(err, &denied):
+		return ack{}, err
 	case errors.Is(err, nats.ErrNoResponders):
 		return ack{}, b.absent()
 	case errors.Is(err, context.DeadlineExceeded):
 		return ack{}, errUnknown
 	case err != nil:
-		return ack{}, err
+		return ack{}, &uncertain{err}
 	}
 	var body struct {
 		Error *jetstream.APIError `json:"error"`
 		ack
 	}
 	if err := json.Unmarshal(answer.Data, &body); err != nil {
-		return ack{}, fmt.Errorf("the server's answer is unreadable: %w", err)
+		return ack{}, &uncertain{fmt.Errorf("the server's answer is unreadable: %w", err)}
 	}
 	if no := body.Error; no != nil {
 		busy := no.ErrorCode == errDuplicateUnderway || no.ErrorCode == errTooManyRequests
 		if no.Code >= 400 && no.Code < 500 && !busy {
 			return ack{}, &Refusal{Code: int(no.ErrorCode), Description: no.Description}
 		}
-		return ack{}, fmt.Errorf("the server can't store it now: %s", no.Description)
+		return ack{}, &uncertain{fmt.Errorf("the server can't store it now: %s", no.Description)}
 	}
 	if body.Stream != b.stream || body.Sequence == 0 {
-		return ack{}, fmt.Errorf("stored by the stream %q, not by %s", body.Stream, b.stream)
+		return ack{}, &uncertain{fmt.Errorf("stored by the stream %q, not by %s", body.Stream, b.stream)}
 	}
 	return body.ack, nil
 }

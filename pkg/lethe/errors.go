@@ -11,6 +11,7 @@ var (
 	ErrClosed       = bus.ErrClosed       // the node was closed
 	ErrNotReady     = bus.ErrNotReady     // not caught up, or without a lease; wraps why
 	ErrNotPublished = bus.ErrNotPublished // forgotten here, elsewhere perhaps not
+	ErrUnknown      = bus.ErrUnknown      // published perhaps: no answer came in time; wrapped by ErrNotPublished
 	ErrStorm        = bus.ErrStorm        // over Config.MaxEvents: not published; wrapped by ErrNotPublished
 	ErrPending      = errors.New("lethe: some nodes have not applied it")
 	ErrCycle        = errors.New("lethe: a load waits for its own key")

@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/lethe-cache/lethe/internal/bus"
 )
 
 func TestTheEnvironmentFillsWhatTheCommandLineLeftOut(t *testing.T) {
@@ -48,6 +50,7 @@ func TestEveryFailureHasItsExitCode(t *testing.T) {
 		{fmt.Errorf("a: %w", Exit(CodeUnknown, errors.New("x"))), CodeUnknown},
 		{fmt.Errorf("a: %w", context.DeadlineExceeded), CodeUnknown},
 		{fmt.Errorf("a: %w", nats.ErrTimeout), CodeUnknown},
+		{fmt.Errorf("a: %w", bus.ErrUnknown), CodeUnknown},
 		{fmt.Errorf("a: %w", nats.ErrAuthorization), CodeConnection},
 		{fmt.Errorf("%w: %w", context.DeadlineExceeded, nats.ErrPermissionViolation), CodeConnection},
 		{nats.ErrNoServers, CodeConnection},
