@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
-// Dial returns a connection to url, or one that is still connecting: it needs no server to return. It reconnects for ever,
+// Dial returns a connection to servers, or one that is still connecting: it needs no server to return. It reconnects for ever,
 // buffers nothing while it is cut off (what failed must not be sent later) and notices a half-open connection within
-// 20 s. opts come after these and win. The error is about url or opts.
-func Dial(url string, logger *slog.Logger, opts ...nats.Option) (*nats.Conn, error) {
+// 20 s. opts come after these and win. The error is about servers or opts.
+func Dial(servers string, logger *slog.Logger, opts ...nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{
 		nats.Name("lethe"),
 		nats.RetryOnFailedConnect(true),
@@ -28,18 +29,27 @@ func Dial(url string, logger *slog.Logger, opts ...nats.Option) (*nats.Conn, err
 				logger.Warn("disconnected from NATS", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { logger.Info("reconnected to NATS", "url", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { logger.Info("reconnected to NATS", "url", Connected(nc)) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if sub != nil && !errors.Is(err, nats.ErrPermissionViolation) {
 				logger.Warn("NATS", "subject", sub.Subject, "error", err)
 			}
 		}),
 	}, opts...)
-	nc, err := nats.Connect(url, all...)
+	nc, err := nats.Connect(servers, all...)
 	if err != nil {
-		return nil, fmt.Errorf("nats: connect to %s: %w", url, err)
+		return nil, fmt.Errorf("nats: connect to %s: %w", Redact(servers), unquoted(err))
 	}
 	return nc, nil
+}
+
+// unquoted is err, or of a URL that can't be parsed the reason alone: its text quotes the URL, which may hold a password.
+func unquoted(err error) error {
+	var bad *url.Error
+	if errors.As(err, &bad) {
+		return fmt.Errorf("the URL can't be read: want nats://HOST:PORT, tls://HOST:PORT or several with commas between: %w", bad.Err)
+	}
+	return err
 }
 
 // reconnectDelay is full jitter under a doubling ceiling, so that a fleet does not come back in step.

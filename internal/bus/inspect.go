@@ -138,7 +138,7 @@ func checkServer(nc *nats.Conn) error {
 	legible := errA == nil && errB == nil // a version scheme of another time may try
 	if legible && (a < 2 || a == 2 && b < 11) {
 		return fmt.Errorf("the NATS server %s runs version %s, at least 2.11 is needed (for batched Direct Get): upgrade it",
-			nc.ConnectedUrlRedacted(), version)
+			Redact(nc.ConnectedUrl()), version)
 	}
 	return nil
 }

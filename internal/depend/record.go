@@ -14,13 +14,14 @@ const Never = int64(math.MaxInt64)
 type Record struct {
 	owner any
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	set     Set
-	expires int64
-	noStore bool
-	ttl     time.Duration
-	illegal string
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	set      Set
+	expires  int64
+	noStore  bool
+	ttl      time.Duration
+	illegal  string // the first illegal tag, which may be ""
+	illegals int    // how many there were
 }
 
 // NewRecord returns an empty record of a load that owner (a node) runs.
@@ -84,13 +85,17 @@ func (r *Record) NoStore() {
 	}
 }
 
-// Illegal notes a tag that the loader named and nothing could ever invalidate: the result is not stored.
+// Illegal notes a tag that the loader named and nothing could ever invalidate: the result is not stored. The empty tag is one.
 func (r *Record) Illegal(tag string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.closed {
-		r.noStore, r.illegal = true, tag
+	if r.closed {
+		return
 	}
+	if r.illegals == 0 {
+		r.illegal = tag
+	}
+	r.noStore, r.illegals = true, r.illegals+1
 }
 
 // Recorded is what a record held when it was closed.
@@ -99,7 +104,10 @@ type Recorded struct {
 	Expires int64         // the earliest expiry of what was read; Never when there was none
 	NoStore bool          // the loader asked for it
 	TTL     time.Duration // 0 when the loader set none
-	Illegal string        // an illegal tag the loader named; "" when there was none
+	Illegal string        // the first illegal tag the loader named, which may be ""
+
+	// Illegals is how many illegal tags the loader named.
+	Illegals int
 }
 
 // Close ends recording and returns what was recorded.
@@ -107,5 +115,5 @@ func (r *Record) Close() Recorded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	return Recorded{Set: r.set, Expires: r.expires, NoStore: r.noStore, TTL: r.ttl, Illegal: r.illegal}
+	return Recorded{Set: r.set, Expires: r.expires, NoStore: r.noStore, TTL: r.ttl, Illegal: r.illegal, Illegals: r.illegals}
 }

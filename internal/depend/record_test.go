@@ -65,7 +65,7 @@ func TestWhatALoaderAsksForIsRecorded(t *testing.T) {
 	r.SetTTL(time.Minute)
 	r.NoStore()
 	got := r.Close()
-	if !got.NoStore || got.TTL != time.Minute || got.Illegal != "" || got.Expires != Never {
+	if !got.NoStore || got.TTL != time.Minute || got.Illegals != 0 || got.Expires != Never {
 		t.Errorf("%+v", got)
 	}
 	for _, l := range []Label{Tag("a:1"), Prefix("a:"), Tag("b:2/3"), Prefix("b:2/"), Tag("c:4")} {
@@ -79,8 +79,14 @@ func TestAnIllegalTagIsReportedAndKeepsTheResultOut(t *testing.T) {
 	t.Parallel()
 	r := NewRecord(nil)
 	r.Illegal("4")
-	if got := r.Close(); !got.NoStore || got.Illegal != "4" {
+	if got := r.Close(); !got.NoStore || got.Illegal != "4" || got.Illegals != 1 {
 		t.Errorf("%+v", got)
+	}
+	r = NewRecord(nil)
+	r.Illegal("")
+	r.Illegal("5")
+	if got := r.Close(); !got.NoStore || got.Illegal != "" || got.Illegals != 2 {
+		t.Errorf("the empty tag and another: %+v", got)
 	}
 }
 

@@ -101,8 +101,11 @@ func (n *Node) warn(key, msg string, args ...any) {
 	}
 }
 
-// illegalTag counts and logs a tag that nothing could ever invalidate; what it stood for is not stored.
-func (n *Node) illegalTag(function, tag string) {
-	n.metrics.illegalTags.Add(1)
-	n.warn("tag:"+function, "lethe: an illegal tag, the value is not stored", "function", function, "tag", tag, "error", event.CheckTag(tag))
+// illegalTags counts tags that nothing could ever invalidate, and logs the first; what they stood for is not stored.
+func (n *Node) illegalTags(function string, count int, first string) {
+	if count == 0 {
+		return
+	}
+	n.metrics.illegalTags.Add(uint64(count)) //nolint:gosec // a count is not negative
+	n.warn("tag:"+function, "lethe: an illegal tag, the value is not stored", "function", function, "tag", first, "error", event.CheckTag(first))
 }

@@ -87,6 +87,9 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 		return nil, err
 	}
 	c := &core[K, V]{n: n, s: s, load: load, canon: sig.canon, codec: s.codec, seed: maphash.MakeSeed()}
+	if len(sig.types) != 1 {
+		s.onlyMemoize()
+	}
 	c.batch = typed[func(context.Context, []K) (map[K]V, error)](s, "WithBatch", s.batch)
 	c.tags = typed[func(K, V) []string](s, "WithTags", s.tags)
 	if err := errors.Join(s.errs...); err != nil {

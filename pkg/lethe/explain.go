@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -76,10 +77,10 @@ type Touch struct {
 // read. target is of one key; of a hashed function it may carry the arguments or their hash.
 func (n *Node) Explain(ctx context.Context, target event.Target) (Explanation, error) {
 	if err := target.Err(); err != nil {
-		return Explanation{}, &Error{Op: "explain", Name: target.String(), Err: err}
+		return Explanation{}, &Error{Op: "explain", Name: "target", Err: err}
 	}
 	if target.Scope() != event.ScopeKey {
-		return Explanation{}, &Error{Op: "explain", Name: target.String(), Err: event.ErrInvalid}
+		return Explanation{}, &Error{Op: "explain", Name: target.String(), Err: fmt.Errorf("it is not of one key: %w", event.ErrInvalid)}
 	}
 	x := Explanation{Node: n.cfg.Name, Function: target.Name(), Args: target.Args(), Labels: []LabelInfo{}}
 	f := n.functions.find(target.Name())

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lethe-cache/lethe/internal/bus"
 )
 
 // When a node that is not current says so: after a while, and then ever more seldom. Changes are told of at most so often.
@@ -47,6 +49,7 @@ type seen struct {
 	cursor, last uint64
 	age          time.Duration
 	healed       uint64
+	nats         []any // the field, or nothing
 }
 
 func (h *health) look(now time.Duration, s seen) {
@@ -73,7 +76,7 @@ func (h *health) found(now time.Duration, s seen) {
 	gone := now - h.since
 	switch {
 	case !h.ready && !h.publishOnly:
-		h.log.Info("the node is ready", "event", "ready", "took", gone.Round(time.Millisecond), "cursor", s.cursor)
+		h.log.Info("the node is ready", append([]any{"event", "ready", "took", gone.Round(time.Millisecond), "cursor", s.cursor}, s.nats...)...)
 	case h.told && (h.back == 0 || now-h.back >= changesEvery):
 		h.back = now
 		h.log.Info("the lease is back", "event", "lease_back", "gone_for", gone.Round(time.Millisecond), "healed", s.healed-min(h.healed, s.healed))
@@ -98,7 +101,7 @@ func (n *Node) watch() {
 			s := n.Status()
 			code, why := n.why()
 			h.look(time.Duration(n.now()), seen{
-				current: s.State == Current, code: code, why: why, cursor: s.Cursor, last: s.Last, age: s.LeaseAge, healed: s.GapsHealed,
+				current: s.State == Current, code: code, why: why, cursor: s.Cursor, last: s.Last, age: s.LeaseAge, healed: s.GapsHealed, nats: servers(n.conn),
 			})
 		}
 	}
@@ -118,18 +121,15 @@ func (n *Node) undialled(err error) error {
 	return err
 }
 
-// servers names where the node connects to, without passwords.
-func (cfg Config) servers() string {
-	if cfg.Conn != nil {
-		return cfg.Conn.ConnectedUrlRedacted() // nothing before it is connected
+// servers is the log's field of where the node connects to, without credentials: where it is connected, else where it may be. It is
+// left out where the connection knows no true address, as that to a server in this process.
+func servers(conn *nats.Conn) []any {
+	at := bus.Connected(conn)
+	if at == "" {
+		at = bus.Configured(conn)
 	}
-	urls := strings.Split(cfg.URL, ",")
-	for i, text := range urls {
-		if u, err := url.Parse(strings.TrimSpace(text)); err == nil {
-			urls[i] = u.Redacted()
-		} else {
-			urls[i] = "a URL that can't be read"
-		}
+	if at == "" {
+		return nil
 	}
-	return strings.Join(urls, ",")
+	return []any{"nats", at}
 }

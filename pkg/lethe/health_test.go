@@ -3,10 +3,15 @@ package lethe
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/lethe-cache/lethe/pkg/embedded"
+	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // told is what a health says at a moment, one line each, without the time.
@@ -89,10 +94,104 @@ func TestANodeThatOnlyPublishesHasNoLeaseToLose(t *testing.T) {
 	d.want(t, 26*second, true, "")
 }
 
-func TestNoPasswordIsLogged(t *testing.T) {
+func TestTheLogNamesTheServersOfAConnectionAndNoPassword(t *testing.T) {
 	t.Parallel()
-	got := Config{URL: "nats://me:secret@a:4222, nats://token@b:4222,nats://%zz:secret"}.servers()
-	if strings.Contains(got, "secret") || !strings.Contains(got, "a:4222") {
-		t.Errorf("the log says %q", got)
+	out := &syncLog{}
+	n, err := Open(t.Context(), Config{
+		URL:    "nats://me:secret@127.0.0.1:1, nats://secret@127.0.0.1:2,secret@127.0.0.1:3", // the last two are tokens
+		Logger: slog.New(slog.NewTextHandler(out, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil { // the log is whole
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(out.String(), "\n")
+	for port := range 3 {
+		if want := fmt.Sprintf("nats://127.0.0.1:%d", port+1); !strings.Contains(first, want) {
+			t.Errorf("the first line lacks %s: %s", want, first)
+		}
+	}
+	if strings.Contains(out.String(), "secret") {
+		t.Errorf("the log has a password: %s", out)
+	}
+	_, err = Open(t.Context(), Config{URL: "nats://me:secret@%zz"})
+	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "nats://HOST:PORT") {
+		t.Errorf("a URL that can't be read: %v", err)
+	}
+}
+
+// TestTheReadyLineNamesTheServerThatIsConnected also looks at a server in this process, whose address the client does not know.
+func TestTheReadyLineNamesTheServerThatIsConnected(t *testing.T) {
+	t.Parallel()
+	server, err := embedded.Start(t.Context(), embedded.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	inside, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	for _, cfg := range []Config{{URL: server.URL()}, {Conn: inside}} {
+		out := &syncLog{}
+		cfg.Logger = slog.New(slog.NewTextHandler(out, nil))
+		n, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(time.Minute); !strings.Contains(out.String(), "event=ready"); <-time.After(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("it is not ready: %s", out)
+			}
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, ready, _ := strings.Cut(out.String(), "event=ready")
+		ready, _, _ = strings.Cut(ready, "\n")
+		if want := " nats=" + server.URL(); cfg.URL != "" && !strings.HasSuffix(ready, want) {
+			t.Errorf("ready%s, want it to end with%s", ready, want)
+		}
+		if cfg.Conn != nil && strings.Contains(out.String(), " nats=") {
+			t.Errorf("a server in this process has an address: %s", out)
+		}
+	}
+}
+
+// syncLog is a log.
+type syncLog struct {
+	mu sync.Mutex // guards b
+	b  strings.Builder
+}
+
+func (s *syncLog) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncLog) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func TestABadTargetIsNamedOnceInItsError(t *testing.T) {
+	t.Parallel()
+	n, err := Open(t.Context(), Config{URL: "nats://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = n.Close() }()
+	bad := event.Tag("nocolon")
+	_, invalidate := n.Invalidate(t.Context(), event.Tag("a:b"), bad)
+	_, explain := n.Explain(t.Context(), bad)
+	for want, err := range map[string]error{"targets[1]: ": invalidate, "explain target: ": explain} {
+		if !errors.Is(err, event.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), bad.Err().Error()) != 1 {
+			t.Errorf("%v; want %q, and once %v", err, want, bad.Err())
+		}
 	}
 }

@@ -2,6 +2,7 @@ package lethe
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -12,9 +13,9 @@ import (
 // commit: until then a load may read, and keep, the old value. Of a function with a former name, both names are published. With the
 // ctx of a receiver the event says so, and that receiver is not called for it.
 func (n *Node) Invalidate(ctx context.Context, targets ...event.Target) (event.Token, error) {
-	for _, t := range targets {
+	for i, t := range targets {
 		if err := t.Err(); err != nil {
-			return event.Token{}, &Error{Op: "invalidate", Name: t.String(), Err: err}
+			return event.Token{}, &Error{Op: "invalidate", Name: fmt.Sprintf("targets[%d]", i), Err: err}
 		}
 	}
 	if n.closed.Load() {

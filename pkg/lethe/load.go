@@ -306,9 +306,7 @@ func (j *job[K, V]) settle(ctx context.Context) {
 		j.c.usual.add(took)
 	}
 	j.store = j.store && took < j.c.s.timeout
-	if recorded.Illegal != "" {
-		j.c.n.illegalTag(j.c.name, recorded.Illegal)
-	}
+	j.c.n.illegalTags(j.c.name, recorded.Illegals, recorded.Illegal)
 	ttl := j.c.ttlOf(&recorded)
 	if j.run == nil {
 		o := &j.brought

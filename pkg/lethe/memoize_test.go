@@ -59,8 +59,16 @@ func TestMemoizePanicsOnWhatOnlyAProgrammerCanMend(t *testing.T) {
 		"WithTags: is func": func() {
 			lethe.Memoize(n, "x", load[string, int], lethe.WithTags(func(int, int) []string { return nil }))
 		},
-		"WithBatch: nil": func() { lethe.Memoize(n, "x", load[string, int], lethe.WithBatch[string, int](nil)) },
-		"WithTags: nil":  func() { lethe.Memoize(n, "x", load[string, int], lethe.WithTags[string, int](nil)) },
+		"WithTags is for Memoize only; use AddTags in the loader": func() {
+			lethe.Memoize2(n, "x", func(context.Context, string, string) (int, error) { return 0, nil },
+				lethe.WithTags(func(string, int) []string { return nil }))
+		},
+		"WithBatch is for Memoize only": func() {
+			lethe.Memoize0(n, "x", func(context.Context) (int, error) { return 0, nil }, lethe.WithBatch(intBatch))
+		},
+		"WithNegative: error 2 is nil": func() { lethe.Memoize(n, "x", load[string, int], lethe.WithNegative(time.Second, errGone, nil)) },
+		"WithBatch: nil":               func() { lethe.Memoize(n, "x", load[string, int], lethe.WithBatch[string, int](nil)) },
+		"WithTags: nil":                func() { lethe.Memoize(n, "x", load[string, int], lethe.WithTags[string, int](nil)) },
 	} {
 		panics(t, text, fn)
 	}

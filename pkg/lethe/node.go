@@ -29,6 +29,7 @@ type Node struct {
 	spans  *handover.Queue // a tracer is user code, which may wait
 	tracer trace.Tracer
 	base   time.Time
+	conn   *nats.Conn
 	owned  *nats.Conn // dialled by Open; nil where the caller brought one
 
 	dialled atomic.Pointer[error] // why the last attempt to connect owned failed
@@ -103,6 +104,7 @@ func open(ctx context.Context, cfg Config, feed func(bus.Feed) bus.Feed) (*Node,
 		}
 		n.owned = conn
 	}
+	n.conn = conn
 	b := bus.Config{
 		Conn: conn, Fleet: cfg.Fleet, Name: cfg.Name, Source: n.source,
 		PublishOnly: cfg.PublishOnly, External: cfg.ExternalStream, Replicas: cfg.Replicas,
@@ -135,7 +137,7 @@ func (n *Node) openBus(ctx context.Context, cfg bus.Config) error {
 	n.bus = b
 	n.opened.Store(true)
 	if !n.cfg.PublishOnly {
-		n.log.Info("the node starts", "event", "starting", "version", version(), "fleet", n.cfg.Fleet, "node", n.cfg.Name, "nats", n.cfg.servers())
+		n.log.Info("the node starts", append([]any{"event", "starting", "version", version(), "fleet", n.cfg.Fleet, "node", n.cfg.Name}, servers(n.conn)...)...)
 	}
 	n.fleet.Try() // now the bus hears what the server forbids
 	n.wg.Go(n.watch)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -68,7 +69,8 @@ func WithRefreshAhead(fraction float64) Option {
 
 // WithNegative remembers for ttl that a load failed with one of errs (errors.Is), and returns an error that is that one. GetMany
 // takes such an error as the answer that there is none, and the key is absent from its map. What a batch leaves out is remembered as
-// well, for GetMany only: Get calls its own loader, which may say so with one of errs. A value that was made from what is remembered
+// well, for GetMany only: Get calls its own loader, which may say so with one of errs. A batch loader that returns one of errs says so of
+// its whole batch: GetMany answers that every key of it is absent, and remembers that. A value that was made from what is remembered
 // here can be kept.
 func WithNegative(ttl time.Duration, errs ...error) Option {
 	return optionFunc(func(s *settings) {
@@ -78,6 +80,9 @@ func WithNegative(ttl time.Duration, errs ...error) Option {
 		}
 		if len(errs) == 0 || len(errs) >= negativeAbsent {
 			s.refuse("WithNegative", "name 1 to 254 errors to remember")
+		}
+		if i := slices.Index(errs, nil); i >= 0 {
+			s.refuse("WithNegative", "error %d is nil: name what the loader returns for a key that has no value, like sql.ErrNoRows", i+1)
 		}
 	})
 }
@@ -95,7 +100,8 @@ func WithTags[K comparable, V any](f func(K, V) []string) Option {
 }
 
 // WithBatch lets GetMany load what is missing in one call. Keys absent from the map it returns are absent from GetMany's; with
-// WithNegative that is remembered. In a batch loader AddTags, SetTTL and NoStore apply to every key of the batch.
+// WithNegative that is remembered. An error that WithNegative names makes every key of the batch absent: for one key leave it out of
+// the map, and keep such errors for a source that has none of them. For Memoize only. In a batch loader AddTags, SetTTL and NoStore apply to every key of the batch.
 func WithBatch[K comparable, V any](load func(context.Context, []K) (map[K]V, error)) Option {
 	return optionFunc(func(s *settings) {
 		if s.batch = load; load == nil {
@@ -203,6 +209,17 @@ func newSettings(maxTTL, maxLoad time.Duration, opts []Option) (*settings, error
 		s.refuse("WithCodec", "has no use with WithoutBulk")
 	}
 	return s, errors.Join(s.errs...)
+}
+
+// onlyMemoize refuses what is for functions of one argument: the keys of the others have no type that a caller could name.
+func (s *settings) onlyMemoize() {
+	if s.tags != nil {
+		s.errs = append(s.errs, errors.New("WithTags is for Memoize only; use AddTags in the loader"))
+	}
+	if s.batch != nil {
+		s.errs = append(s.errs, errors.New("WithBatch is for Memoize only; Memoize a function of one struct that has the arguments"))
+	}
+	s.tags, s.batch = nil, nil
 }
 
 // typed returns an option's function as the type that K and V of the function ask for.

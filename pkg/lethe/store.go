@@ -47,7 +47,7 @@ func (j *job[K, V]) keep(t *task[K, V], o *outcome[V], rec *depend.Recorded, ttl
 	for _, l := range rec.Set.Labels() {
 		set.add(l)
 	}
-	legal := rec.Illegal == ""
+	legal := rec.Illegals == 0
 	if o.err == nil && !o.absent && c.tags != nil {
 		legal = c.addTags(&set, t.key, &o.value) && legal
 	}
@@ -95,17 +95,21 @@ func (c *core[K, V]) addTags(set *labelSet, k K, v *V) bool {
 		return false
 	}
 	var room [8]depend.Label
+	illegal, first := 0, ""
 	for _, tag := range tags {
 		if event.CheckTag(tag) != nil {
-			c.n.illegalTag(c.name, tag)
-			return false
+			if illegal++; illegal == 1 {
+				first = tag
+			}
+			continue
 		}
 		for _, l := range depend.AppendTag(room[:0], tag) {
 			set.add(l)
 		}
 		c.n.labels.addTag(tag)
 	}
-	return true
+	c.n.illegalTags(c.name, illegal, first)
+	return illegal == 0
 }
 
 func (c *core[K, V]) tagsOf(k K, v *V) (tags []string, err error) {

@@ -2,6 +2,8 @@ package lethe_test
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -75,5 +77,35 @@ func TestAnIllegalTagMeansThatNothingIsStored(t *testing.T) {
 	}
 	if got := metric(t, n, "lethe_illegal_tags_total"); got != 4 {
 		t.Fatalf("%v illegal tags counted, want 4", got)
+	}
+}
+
+func TestTheEmptyTagIsCountedAndLoggedAsAnIllegalTag(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	n := one(t, lethe.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	b := newBook()
+	byLoader := lethe.Memoize(n, "loader", func(ctx context.Context, k string) (int, error) {
+		lethe.AddTags(ctx, "", "no family")
+		return b.load(ctx, k)
+	})
+	byOption := lethe.Memoize(n, "option", b.load, lethe.WithTags(func(string, int) []string { return []string{"", "no family", "fine:x"} }))
+	for i, f := range []*lethe.Func[string, int]{byLoader, byOption} {
+		r, err := f.Lookup(t.Context(), "k")
+		wantLookup(t, r, err, 0, lethe.Miss, "")
+		if _, ok := f.Peek(t.Context(), "k"); ok {
+			t.Error("a value with an empty tag is stored")
+		}
+		if got, want := metric(t, n, "lethe_illegal_tags_total"), float64(2*(i+1)); got != want {
+			t.Errorf("%v illegal tags counted, want %v", got, want)
+		}
+	}
+	if err := n.Close(); err != nil { // the log is whole
+		t.Fatal(err)
+	}
+	for _, f := range []string{"loader", "option"} {
+		if !strings.Contains(log.String(), "an illegal tag, the value is not stored\" function="+f+" tag=\"\"") {
+			t.Errorf("nothing about %s in the log: %s", f, log.String())
+		}
 	}
 }

@@ -22,7 +22,7 @@ func (b *Broker[S]) Apply(ctx context.Context, m Manifest[S]) (Result[S], error)
 	r, err := only(b.store.write(ctx, false, func(ctx context.Context, q querier) (*plan, error) {
 		return b.store.planApply(ctx, q, all)
 	}))
-	return typedResult[S](r, err)
+	return b.typed(r, err)
 }
 
 // Diff is what Apply would change, as a unified diff of YAML; empty when nothing.
@@ -55,12 +55,12 @@ func (b *Broker[S]) toApply(m Manifest[S]) ([]applied, error) {
 
 // Delete deletes one object; see [Store.Delete].
 func (b *Broker[S]) Delete(ctx context.Context, namespace, name string) (Result[S], error) {
-	return typedResult[S](b.store.Delete(ctx, b.shape.kind, namespace, name))
+	return b.typed(b.store.Delete(ctx, b.shape.kind, namespace, name))
 }
 
 // InvalidateCache announces without writing; see [Store.InvalidateCache].
 func (b *Broker[S]) InvalidateCache(ctx context.Context, namespace, name string) (Result[S], error) {
-	return typedResult[S](b.store.InvalidateCache(ctx, b.shape.kind, namespace, name))
+	return b.typed(b.store.InvalidateCache(ctx, b.shape.kind, namespace, name))
 }
 
 // SetStatus replaces what is reported about an object: any value with a JSON form of at most [MaxStatus] bytes, nil for none.
@@ -71,7 +71,7 @@ func (b *Broker[S]) SetStatus(ctx context.Context, namespace, name string, statu
 	if err != nil {
 		return Result[S]{}, &Error{Kind: b.shape.kind, Namespace: namespace, Name: name, Field: "status", Reason: "can't be written as JSON", Err: err}
 	}
-	return typedResult[S](b.store.setStatus(ctx, b.shape.kind, namespace, name, text))
+	return b.typed(b.store.setStatus(ctx, b.shape.kind, namespace, name, text))
 }
 
 // Get reads one object; see [Store.Get]. A memoized function that passes its ctx depends on it.
@@ -89,7 +89,7 @@ func (b *Broker[S]) Get(ctx context.Context, namespace, name string) (Manifest[S
 	if err != nil {
 		return Manifest[S]{}, err
 	}
-	return decode[S](o)
+	return decode[S](b.shape.code, o)
 }
 
 // List reads objects; see [Store.List]. A memoized function that passes its ctx depends on the collection.
@@ -109,7 +109,7 @@ func (b *Broker[S]) List(ctx context.Context, o ListOptions) (ms []Manifest[S], 
 	}
 	ms = make([]Manifest[S], len(objects))
 	for i := range objects {
-		if ms[i], err = decode[S](objects[i]); err != nil {
+		if ms[i], err = decode[S](b.shape.code, objects[i]); err != nil {
 			return nil, "", err
 		}
 	}
@@ -122,7 +122,7 @@ func (b *Broker[S]) Example() Manifest[S] {
 	if err := json.Unmarshal(b.shape.example, &o); err != nil {
 		return Manifest[S]{APIVersion: b.shape.apiVersion, Kind: b.shape.kind}
 	}
-	m, err := decode[S](o)
+	m, err := decode[S](b.shape.code, o)
 	if err != nil { // of a kind whose schema allows no example
 		return Manifest[S]{APIVersion: o.APIVersion, Kind: o.Kind, Metadata: o.Metadata}
 	}
@@ -132,13 +132,13 @@ func (b *Broker[S]) Example() Manifest[S] {
 // Schema is the JSON Schema of the kind's spec.
 func (b *Broker[S]) Schema() json.RawMessage { return bytes.Clone(b.shape.schema) }
 
-func typedResult[S any](r Result[json.RawMessage], err error) (Result[S], error) {
+func (b *Broker[S]) typed(r Result[json.RawMessage], err error) (Result[S], error) {
 	t := Result[S]{Action: r.Action, Ticket: r.Ticket, Token: r.Token}
 	if err != nil {
 		return t, err
 	}
 	o := r.Manifest
-	if t.Manifest, err = decode[S](o); err != nil { // of an object that was stored long ago; what was asked for is done
+	if t.Manifest, err = decode[S](b.shape.code, o); err != nil { // of an object that was stored long ago; what was asked for is done
 		t.Manifest = Manifest[S]{APIVersion: o.APIVersion, Kind: o.Kind, Metadata: o.Metadata, Status: o.Status}
 	}
 	return t, nil

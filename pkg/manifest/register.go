@@ -12,7 +12,7 @@ import (
 // The functions of a kind are called by several goroutines at a time, and before anything is locked as a rule. They may read
 // from the store; they must not write to it.
 func Register[S any](ctx context.Context, s *Store, k Kind[S]) (*Broker[S], error) {
-	sh, err := typed(k)
+	sh, err := typed(k, s.log)
 	if err != nil {
 		return nil, err
 	}

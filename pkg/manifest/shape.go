@@ -17,6 +17,7 @@ type shape struct {
 	schema                   json.RawMessage
 	example                  json.RawMessage // a whole manifest
 
+	code     guard                                 // what calls the functions of a Go kind
 	spec     func(Object) (json.RawMessage, error) // checked, defaults filled, canonical
 	makes    func(Object) ([]event.Target, error)  // what a change makes stale; nil = nothing
 	mentions func(Object) ([]Reference, error)     // namespaces as they were given; nil = nothing

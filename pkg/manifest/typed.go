@@ -5,17 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
-	"runtime/debug"
 	"strings"
 
 	"github.com/lethe-cache/lethe/internal/document"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
-// typed makes the shape of a Go kind; its functions are called under recover.
-func typed[S any](k Kind[S]) (*shape, error) {
+// typed makes the shape of a Go kind; its functions are called under guard, which logs to log.
+func typed[S any](k Kind[S], log *slog.Logger) (*shape, error) {
 	s := &shape{
+		code:       guard{clip(k.Name), log},
 		apiVersion: k.APIVersion, kind: k.Name, plural: strings.ToLower(k.Plural),
 		family: strings.ToLower(k.Name),
 	}
@@ -50,13 +51,13 @@ func typed[S any](k Kind[S]) (*shape, error) {
 		return nil, registering(k.Name, err)
 	}
 	s.schema = checked.text
-	g := goKind[S]{Kind: k, t: t, schema: checked}
+	g := goKind[S]{Kind: k, t: t, schema: checked, code: s.code}
 	s.spec = g.prepare
 	if k.Stale != nil {
-		s.makes = func(o Object) ([]event.Target, error) { return asked("Stale", o, k.Stale) }
+		s.makes = func(o Object) ([]event.Target, error) { return asked(s.code, "Stale", o, k.Stale) }
 	}
 	if k.References != nil {
-		s.mentions = func(o Object) ([]Reference, error) { return asked("References", o, k.References) }
+		s.mentions = func(o Object) ([]Reference, error) { return asked(s.code, "References", o, k.References) }
 	}
 	if s.example, err = g.example(s); err != nil {
 		return nil, registering(k.Name, err)
@@ -73,6 +74,7 @@ type goKind[S any] struct {
 	Kind[S]
 	t      reflect.Type
 	schema *schema
+	code   guard
 }
 
 // prepare takes a spec through the type and back, so that what is stored is what the type can say. The schema is asked
@@ -95,12 +97,12 @@ func (g goKind[S]) prepare(o Object) (json.RawMessage, error) {
 		return nil, err
 	}
 	o.Spec = text
-	m, err := decode[S](o)
+	m, err := decode[S](g.code, o)
 	if err != nil {
 		return nil, err
 	}
 	if g.Default != nil {
-		if err := guarded("Default", func() error { g.Default(&m.Spec); return nil }); err != nil {
+		if err := g.code.call("Default", func() error { g.Default(&m.Spec); return nil }); err != nil {
 			return nil, err
 		}
 	}
@@ -108,10 +110,10 @@ func (g goKind[S]) prepare(o Object) (json.RawMessage, error) {
 		return nil, err
 	}
 	if g.Validate != nil {
-		if m, err = decode[S](o); err != nil { // what is stored is what is judged
+		if m, err = decode[S](g.code, o); err != nil { // what is stored is what is judged
 			return nil, err
 		}
-		if err := guarded("Validate", func() error { return g.Validate(m) }); err != nil {
+		if err := g.code.call("Validate", func() error { return g.Validate(m) }); err != nil {
 			return nil, each(err, func(e *Error) {
 				if e.Field == "" {
 					e.Field = "spec"
@@ -125,7 +127,7 @@ func (g goKind[S]) prepare(o Object) (json.RawMessage, error) {
 // encode is a spec as it is stored.
 func (g goKind[S]) encode(spec S) (json.RawMessage, error) {
 	var text json.RawMessage
-	if err := guarded("MarshalJSON", func() (err error) { text, err = json.Marshal(spec); return err }); err != nil {
+	if err := g.code.call("MarshalJSON", func() (err error) { text, err = json.Marshal(spec); return err }); err != nil {
 		return nil, err
 	}
 	value, err := opened(Object{Spec: text})
@@ -144,9 +146,9 @@ func (g goKind[S]) encode(spec S) (json.RawMessage, error) {
 }
 
 // decode is an object with its spec as S. Numbers in fields of type any keep their digits.
-func decode[S any](o Object) (Manifest[S], error) {
+func decode[S any](code guard, o Object) (Manifest[S], error) {
 	m := Manifest[S]{APIVersion: o.APIVersion, Kind: o.Kind, Metadata: o.Metadata, Status: o.Status}
-	err := guarded("UnmarshalJSON", func() error {
+	err := code.call("UnmarshalJSON", func() error {
 		if len(o.Spec) == 0 {
 			return nil
 		}
@@ -170,26 +172,16 @@ func decode[S any](o Object) (Manifest[S], error) {
 }
 
 // asked is what a function of the kind says of an object.
-func asked[S, R any](name string, o Object, f func(Manifest[S]) []R) (all []R, err error) {
-	m, err := decode[S](o)
+func asked[S, R any](code guard, name string, o Object, f func(Manifest[S]) []R) (all []R, err error) {
+	m, err := decode[S](code, o)
 	if err != nil {
 		return nil, err
 	}
 	if m.Metadata.Namespace == "" {
 		m.Metadata.Namespace = DefaultNamespace
 	}
-	err = guarded(name, func() error { all = f(m); return nil })
+	err = code.call(name, func() error { all = f(m); return nil })
 	return all, err
-}
-
-// guarded makes an error of a panic in the kind's own code.
-func guarded(name string, f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &Error{Reason: fmt.Sprintf("%s of the kind panicked: %v\n%s", name, p, debug.Stack())}
-		}
-	}()
-	return f()
 }
 
 // example is the kind's Example, which has to be valid, or one made from the schema.

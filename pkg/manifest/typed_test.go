@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -74,9 +75,12 @@ spec:
   extra: {n: 9007199254740993}
 `
 
+// quiet discards.
+var quiet = slog.New(slog.DiscardHandler)
+
 func typedOf[S any](t testing.TB, k Kind[S]) *shape {
 	t.Helper()
-	s, err := typed(k)
+	s, err := typed(k, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,7 @@ func TestATypedKindFillsDefaultsAndTellsWhatAChangeMakesStale(t *testing.T) {
 	if !matchName(s, "ag") || !matchName(s, "Agents") {
 		t.Error("its names do not find it")
 	}
-	m, err := decode[agentSpec](o)
+	m, err := decode[agentSpec](guard{log: quiet}, o)
 	if err != nil || *m.Spec.Tools[0].Budget != 9007199254740993 || m.Metadata.Name != "helper" {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -170,21 +174,36 @@ func TestATypedKindRefusesByField(t *testing.T) {
 func TestCodeOfAKindThatPanicsRefusesTheManifest(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Kind[agentSpec]){
-		"Default":    func(k *Kind[agentSpec]) { k.Default = func(*agentSpec) { panic("no luck") } },
-		"Validate":   func(k *Kind[agentSpec]) { k.Validate = func(Manifest[agentSpec]) error { panic("no luck") } },
-		"Stale":      func(k *Kind[agentSpec]) { k.Stale = func(Manifest[agentSpec]) []event.Target { panic("no luck") } },
-		"References": func(k *Kind[agentSpec]) { k.References = func(Manifest[agentSpec]) []Reference { panic("no luck") } },
+		"Default": func(k *Kind[agentSpec]) {
+			k.Default = func(*agentSpec) { panic("no luck\nat all " + strings.Repeat("x", 1000)) }
+		},
+		"Validate": func(k *Kind[agentSpec]) {
+			k.Validate = func(Manifest[agentSpec]) error { panic("no luck\nat all " + strings.Repeat("x", 1000)) }
+		},
+		"Stale": func(k *Kind[agentSpec]) {
+			k.Stale = func(Manifest[agentSpec]) []event.Target { panic("no luck\nat all " + strings.Repeat("x", 1000)) }
+		},
+		"References": func(k *Kind[agentSpec]) {
+			k.References = func(Manifest[agentSpec]) []Reference { panic("no luck\nat all " + strings.Repeat("x", 1000)) }
+		},
 	} {
 		k := agentKind()
 		change(&k)
-		s, err := typed(k)
+		var log strings.Builder
+		s, err := typed(k, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Errorf("%s: %v; an example that was made up is no reason to refuse a kind", name, err)
 			continue
 		}
 		_, err = s.prepare(objectOf(t, agent))
-		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), name+" of the kind panicked: no luck") {
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), name+" of the kind panicked: no luck at all x") {
 			t.Errorf("%s: %v", name, err)
+		}
+		if text := err.Error(); strings.Contains(text, "goroutine") || strings.Contains(text, "\n") || len(text) > 300 {
+			t.Errorf("%s: the error, which reaches a client, has the stack: %s", name, text)
+		}
+		if said := log.String(); !strings.Contains(said, "typed_test.go") || !strings.Contains(said, "kind=Agent in="+name) {
+			t.Errorf("%s: the log lacks the stack: %s", name, said)
 		}
 	}
 }
@@ -227,27 +246,27 @@ func TestASpecThatJSONLosesAPartOfCannotBeRegistered(t *testing.T) {
 		}
 		return err
 	}
-	_, err := typed(Kind[lost]{APIVersion: "v1", Name: "K"})
+	_, err := typed(Kind[lost]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("lost", err), "manifest.lost.secret is unexported")
-	_, err = typed(Kind[dashed]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[dashed]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("dashed", err), "manifest.dashed.Name is left out by its tag")
 	clash := reflect.StructOf([]reflect.StructField{{Name: "A", Type: reflect.TypeFor[int](), Tag: `json:"x"`}, {Name: "B", Type: reflect.TypeFor[int](), Tag: `json:"x"`}})
 	if err := checkSpec(clash); err == nil || !strings.Contains(err.Error(), `.A have the same name "x" in JSON`) {
 		t.Error(err)
 	}
-	_, err = typed(Kind[struct{ H half }]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[struct{ H half }]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("half", err), "struct { H manifest.half }.H has one of MarshalJSON and UnmarshalJSON without the other")
-	_, err = typed(Kind[struct{ All []map[string]inner }]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[struct{ All []map[string]inner }]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("chan", err), "struct { All []map[string]manifest.inner }.All[][].C is a chan")
-	_, err = typed(Kind[struct{ E error }]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[struct{ E error }]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("interface", err), "struct { E error }.E is an interface")
-	_, err = typed(Kind[struct{ M map[float64]string }]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[struct{ M map[float64]string }]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("map", err), "struct { M map[float64]string }.M has keys of type float64")
-	_, err = typed(Kind[struct{ *commonSpec }]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[struct{ *commonSpec }]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("embedded", err), "struct { *manifest.commonSpec }.commonSpec is an embedded pointer")
-	_, err = typed(Kind[string]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[string]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("string", err), "string: a spec is an object")
-	_, err = typed(Kind[*agentSpec]{APIVersion: "v1", Name: "K"})
+	_, err = typed(Kind[*agentSpec]{APIVersion: "v1", Name: "K"}, quiet)
 	check(refuse("pointer", err), "*manifest.agentSpec: a spec is an object")
 }
 
@@ -272,7 +291,7 @@ func TestARegistrationIsRefusedByField(t *testing.T) {
 	} {
 		k := agentKind()
 		c.change(&k)
-		_, err := typed(k)
+		_, err := typed(k, quiet)
 		wantRefusal(t, c.name, err, c.want...)
 	}
 }
