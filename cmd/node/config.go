@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +23,7 @@ const defaultHTTP = "127.0.0.1:8080"
 type config struct {
 	name, fleet   string
 	nats          cli.Connection
-	natsListen    string
+	natsListen    listenAddress
 	stateDir      string
 	databaseURL   string
 	http          string
@@ -41,7 +40,7 @@ type config struct {
 	widenStorms   bool
 	ordered       bool
 	external      bool
-	logLevel      slog.Level
+	logLevel      level
 	logFormat     string
 }
 
@@ -50,7 +49,8 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.fleet, "fleet", "default", "the nodes that forget together")
 	fs.StringVar(&c.nats.Server, "nats-url", "", "NATS servers to use; without it, and without --context, one is started in this process (NATS_URL)")
 	c.nats.Flags(fs)
-	fs.StringVar(&c.natsListen, "nats-listen", "127.0.0.1:4222", "loopback address of the NATS server in this process; empty: no other process can connect")
+	c.natsListen.text = "127.0.0.1:4222"
+	fs.Var(&c.natsListen, "nats-listen", "loopback address of the NATS server in this process; empty: no other process can connect")
 	fs.StringVar(&c.stateDir, "state-dir", "", "folder of the NATS server in this process, and of its database; empty: in memory, forgotten when the node ends")
 	fs.StringVar(&c.databaseURL, "database-url", "", "where manifests are kept, one for the whole fleet: sqlite:FILE, sqlite::memory:, postgres://… or none "+
 		"(default: beside a NATS server in this process, SQLite in --state-dir or in memory; else none) (DATABASE_URL)")
@@ -70,7 +70,7 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.widenStorms, "widen-storms", false, "over --max-events, forget the whole function or family of tags instead of refusing")
 	fs.BoolVar(&c.ordered, "ordered-consumer", false, "follow the stream by a consumer, for servers and accounts that allow no republishing")
 	fs.BoolVar(&c.external, "external-stream", false, "the stream is provisioned elsewhere: check it, never create or change it")
-	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	fs.Var(&c.logLevel, "log-level", "debug, info, warn or error")
 	fs.StringVar(&c.logFormat, "log-format", "text", "text or json")
 }
 
@@ -125,31 +125,9 @@ func (c *config) validate() error {
 	if c.shutdown < 0 || c.shutdown > maxEnding {
 		problems = append(problems, fmt.Errorf("--shutdown-timeout %v: want 0s to %v", c.shutdown, maxEnding))
 	}
-	if c.embedded() && c.natsListen != "" {
-		if loopback, err := isLoopback(c.natsListen); err != nil {
-			problems = append(problems, fmt.Errorf("--nats-listen: %w", err))
-		} else if !loopback {
-			problems = append(problems, fmt.Errorf("--nats-listen %s can be reached from other machines, and the server in this process has no users: "+
-				"listen on 127.0.0.1, or run nats-server with users and give --nats-url", c.natsListen))
-		}
-	}
-	if err := cli.CheckServers(c.nats.Server); err != nil {
-		problems = append(problems, fmt.Errorf("--nats-url: %w", err))
-	}
-	if given := c.nats.Given(); c.embedded() && len(given) > 0 {
-		problems = append(problems, fmt.Errorf("%s: the NATS server in this process has no use for that: give --nats-url or --context, or leave it out",
-			strings.Join(given, ", ")))
-	}
-	if !c.embedded() && c.stateDir != "" {
-		problems = append(problems, errors.New("--state-dir is for the NATS server in this process: leave it out with --nats-url or --context"))
-	}
-	if c.embedded() && c.external {
-		problems = append(problems, errors.New("--external-stream: nobody else makes a stream on the NATS server in this process: give --nats-url or --context"))
-	}
+	problems = append(problems, c.checkBus()...)
+	problems = append(problems, c.checkNode()...)
 	problems = append(problems, checkDatabase(c.databaseURL))
-	if c.maxEvents < 1 {
-		problems = append(problems, fmt.Errorf("--max-events %d: want at least 1", c.maxEvents))
-	}
 	return cli.Exit(cli.CodeUsage, errors.Join(problems...))
 }
 

@@ -39,7 +39,24 @@ func TestWhatCannotWorkIsRefusedBeforeAnythingStarts(t *testing.T) {
 		{"--http 8080", "host:port"},
 		{"--http 127.0.0.1:nix", "--http"},
 		{"--nats-listen 0.0.0.0:4222", "no users"},
-		{"--nats-url nats://h --nats-listen 0.0.0.0:4222", ""},
+		{"--nats-url nats://h --nats-listen 127.0.0.1:4222", "--nats-listen"},
+		{"--context c --nats-listen 127.0.0.1:4222", "--nats-listen"},
+		{"--nats-url nats://h --nats-listen=", ""},
+		{"--nats-url nats://h --password p", "--user"},
+		{"--creds f", "--creds"},
+		{"--tlsfirst", "--tlsfirst"},
+		{"--nats-url nats://h --creds f", ""},
+		{"--name a.b", "--name"},
+		{"--max-bytes 10", "--max-bytes 10: want 1MiB to 512GiB"},
+		{"--max-bytes 513GiB", "--max-bytes"},
+		{"--max-hot-bytes 1023KiB", "--max-hot-bytes"},
+		{"--max-ttl 0", "--max-ttl 0s: want 1ms"},
+		{"--max-ttl=-1s", "--max-ttl"},
+		{"--max-ttl 87601h", "--max-ttl"},
+		{"--max-staleness 0", "--max-staleness 0s: want at least 5s"},
+		{"--max-staleness 4999ms", "--max-staleness"},
+		{"--max-ttl 1ms --max-staleness 5s --max-events 1 --max-bytes 1MiB --max-hot-bytes 1MiB --name a_b-1", ""},
+		{"--max-ttl 87600h --max-bytes 512GiB", ""},
 		{"--nats-url nats://h --state-dir d", "--state-dir"},
 		{"--nats-url nats://h --external-stream", ""},
 		{"--external-stream", "--nats-url"},
@@ -85,6 +102,27 @@ func TestWhatTheFlagsSayReachesTheNode(t *testing.T) {
 	c = parseFlags(t)
 	if got := c.node(nil, nil); got.MaxEvents != 5000 || got.MaxHotBytes != 64<<20 || got.WidenStorms || got.OrderedConsumer || got.ExternalStream {
 		t.Errorf("without flags: %+v", got)
+	}
+}
+
+// TestTheFlagsAndTheNodeHaveTheSameBounds opens nodes at and beyond the bounds that check.go repeats.
+func TestTheFlagsAndTheNodeHaveTheSameBounds(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{
+		"--name a.b", "--name a-1", "--max-bytes 1MiB", "--max-bytes 1048575", "--max-bytes 512GiB", "--max-bytes 549755813889", "--max-hot-bytes 1MiB",
+		"--max-hot-bytes 1048575", "--max-ttl 1ms", "--max-ttl 999999ns", "--max-ttl 87600h", "--max-ttl 87600h1ns", "--max-staleness 5s",
+		"--max-staleness 4999999999ns", "--max-events=-1", "--max-events 1",
+	} {
+		c := parseFlags(t, append(strings.Fields(flag), "--nats-url", "nats://127.0.0.1:1")...)
+		conf := c.node(nil, nil)
+		conf.URL = c.nats.Server
+		n, opened := lethe.Open(t.Context(), conf)
+		if opened == nil {
+			opened = n.Close()
+		}
+		if checked := c.validate(); (checked == nil) != (opened == nil) {
+			t.Errorf("%s: the flags say %v, the node %v", flag, checked, opened)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -34,7 +33,7 @@ func connect(ctx context.Context, cfg *config, logger *slog.Logger, opened *clos
 	if !cfg.embedded() {
 		return dial(cfg, logger, opened)
 	}
-	server, err := embedded.Start(ctx, embedded.Config{StateDir: cfg.stateDir, Listen: cfg.natsListen, Logger: logger})
+	server, err := embedded.Start(ctx, embedded.Config{StateDir: cfg.stateDir, Listen: cfg.natsListen.text, Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("--nats-listen: %w; or use the server that runs there with --nats-url", err)
 	}
@@ -56,11 +55,7 @@ func dial(cfg *config, logger *slog.Logger, opened *closers) (*link, error) {
 	opts = append(opts, nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { l.last.Store(&err) }))
 	l.Conn, err = bus.Dial(url, logger, opts...)
 	if err != nil {
-		code := cli.CodeUsage
-		if errors.Is(err, nats.ErrAuthorization) {
-			code = cli.CodeConnection
-		}
-		return nil, cli.Exit(code, fmt.Errorf("--nats-url: %w", err))
+		return nil, cli.Exit(cli.CodeUsage, fmt.Errorf("--nats-url: %w", err))
 	}
 	opened.add(func() error { l.Close(); return nil })
 	return l, nil

@@ -12,7 +12,7 @@ import (
 // newLogger is what the whole process logs with, and its budget: whatever comes over HTTP or NATS, the log stays readable and
 // the disk is not filled.
 func newLogger(cfg config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.logLevel}
+	options := &slog.HandlerOptions{Level: cfg.logLevel.Level}
 	if cfg.logFormat == "json" {
 		return slog.New(loglimit.New(slog.NewJSONHandler(w, options)))
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
@@ -148,13 +151,46 @@ func until(ts *testscript.TestScript, from string, good func(answer string) bool
 
 func TestUsageErrorsAreCode2(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"--no-such-flag", "no-such-command", "serve no-such-word", "serve --no-such-flag", "version no-such-word", "healthcheck no-such-word", "completion", "completion no-such-word", "serve --http :8080", "serve --drain-delay soon", "serve --admin 8079", "serve --log-level loud", "healthcheck --http 8080"} {
+	for _, line := range []string{"--no-such-flag", "no-such-command", "serve no-such-word", "serve --no-such-flag", "version no-such-word", "healthcheck no-such-word", "completion", "completion no-such-word", "serve --http :8080", "serve --drain-delay soon", "serve --admin 8079", "serve --log-level loud", "--nats-url garbage:::// --http 127.0.0.1:0", "--max-ttl 0", "--max-hot-bytes 0", "healthcheck --http 8080"} {
 		root := newRoot()
 		root.SetArgs(strings.Fields(line))
 		var said strings.Builder
 		root.SetErr(&said)
 		if got := cli.Execute(t.Context(), root); got != cli.CodeUsage {
 			t.Errorf("%s: code %d: %s", line, got, said.String())
+		}
+	}
+}
+
+func TestALogLevelThatIsNoneListsTheLevels(t *testing.T) {
+	t.Parallel()
+	root := newRoot()
+	root.SetArgs([]string{"--log-level", "loud"})
+	var said strings.Builder
+	root.SetErr(&said)
+	if got := cli.Execute(t.Context(), root); got != cli.CodeUsage || !strings.Contains(said.String(), "debug, info, warn or error") {
+		t.Errorf("code %d: %s", got, said.String())
+	}
+}
+
+func TestTheExitCodesOfANodeAreThoseThatItsHelpLists(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{nil, errors.New("x"), cli.Usagef("x"), nats.ErrAuthorization, context.DeadlineExceeded} {
+		want := cli.CodeFailed
+		if code := cli.Code(err); code == cli.CodeOK || code == cli.CodeUsage {
+			want = code
+		}
+		if got := cli.Code(ended(err)); got != want {
+			t.Errorf("%v: code %d, want %d", err, got, want)
+		}
+	}
+	docs, err := os.ReadFile("../../docs/commands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{string(docs), newRoot().Long} {
+		if !strings.Contains(text, "Exit codes: 0 ended by SIGINT or SIGTERM, 1 error, 2 wrong flags. Servers that can't be reached are waited for") {
+			t.Errorf("other exit codes: %.300s", text)
 		}
 	}
 }

@@ -16,14 +16,14 @@ func newRoot() *cobra.Command {
 		if err := cli.FromEnv(cmd.Flags(), os.Getenv); err != nil {
 			return cli.Exit(cli.CodeUsage, err)
 		}
-		return serve(cmd.Context(), cfg, cmd.ErrOrStderr())
+		return ended(serve(cmd.Context(), cfg, cmd.ErrOrStderr()))
 	}
 	root := &cobra.Command{
 		Use:   "lethe-node",
 		Short: "A node that memoizes files and forgets together with its fleet",
 		Long: "A node that memoizes files and forgets together with its fleet.\n\n" +
 			"Every flag can be set by the environment: LETHE_ and its name (LETHE_FLEET), NATS_URL for --nats-url.\n" +
-			"Exit codes: 0 ended by a signal, 1 error, 2 wrong flags, 5 no connection or permission.",
+			"Exit codes: 0 ended by SIGINT or SIGTERM, 1 error, 2 wrong flags. Servers that can't be reached are waited for.",
 		Args: cobra.NoArgs,
 		RunE: run,
 	}

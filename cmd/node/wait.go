@@ -19,6 +19,9 @@ const (
 // patience is which token a request waits for, and how long.
 func (a *api) patience(r *http.Request) (event.Token, time.Duration, error) {
 	q := r.URL.Query()
+	if !q.Has("token") {
+		return event.Token{}, 0, bad(http.StatusBadRequest, "token", "is missing: give ?token= and what a write was answered with")
+	}
 	token, err := a.parseToken("token", q.Get("token"))
 	if err != nil {
 		return token, 0, err

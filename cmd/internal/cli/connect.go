@@ -39,7 +39,7 @@ func (c *Connection) Flags(fs *pflag.FlagSet) {
 // Resolve returns the URL and the options to connect with. No server and no context is the selected context, if
 // there is one, else the local default.
 func (c *Connection) Resolve() (url string, opts []nats.Option, err error) {
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return "", nil, err
 	}
 	load := c.Context != "" || c.Server == "" // with neither, the selected context, if there is one
@@ -70,7 +70,8 @@ func (c *Connection) Resolve() (url string, opts []nats.Option, err error) {
 	return nctx.ServerURL(), opts, nil
 }
 
-func (c *Connection) check() error {
+// Check refuses flags that contradict each other.
+func (c *Connection) Check() error {
 	var problems []error
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		problems = append(problems, errors.New("--tlscert and --tlskey go together"))
