@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lethe-cache/lethe/cmd/internal/cmdtest"
 )
 
 // doorstep is a listener of connections that a test hands it.
@@ -223,7 +225,7 @@ func livezOf(t *testing.T, address string) {
 	t.Helper()
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	var last error
-	for range 20 {
+	for end := time.Now().Add(cmdtest.Patience); time.Now().Before(end); {
 		res, err := client.Get("http://" + address + "/livez")
 		if err != nil {
 			last = err

@@ -443,7 +443,10 @@ func (s *site) outbox(what string, shown func() any, right func(map[string]any) 
 
 func TestTheLoggerOfANodeNamesNoPassword(t *testing.T) {
 	t.Parallel()
-	cfg := config{databaseURL: "postgres://lethe:s3cret@127.0.0.1:1/lethe?sslmode=disable&connect_timeout=1", fleet: "shop", http: "127.0.0.1:0", logFormat: "text", maxEvents: 1}
+	cfg := config{
+		databaseURL: "postgres://lethe:s3cret@127.0.0.1:1/lethe?sslmode=disable&connect_timeout=1", fleet: "shop", http: "127.0.0.1:0", logFormat: "text", maxEvents: 1,
+		maxBytes: minSize, maxHotBytes: minSize, maxTTL: time.Hour, maxStaleness: minStaleness,
+	}
 	if err := cfg.validate(); err != nil {
 		t.Fatal(err)
 	}
