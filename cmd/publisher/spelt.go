@@ -27,7 +27,8 @@ func (o *options) spelt(ctx context.Context, conn *nats.Conn, node *lethe.Node, 
 	var wrong string
 	switch {
 	case err != nil:
-		return fmt.Sprintf("published; could not be checked: only a lethe-node can be asked for %s, and none has answered; --force asks nobody", t.Name()), nil
+		doubt = "published; could not be checked: only a lethe-node can be asked for " + t.Name() + ", and none has answered; --force asks nobody"
+		return doubt, nil //nolint:nilerr // it is the doubt
 	case v.Known && v.Fits:
 		return o.kindSpelt(ctx, conn, t), nil
 	case v.Known:
@@ -37,7 +38,7 @@ func (o *options) spelt(ctx context.Context, conn *nats.Conn, node *lethe.Node, 
 	default:
 		wrong = fmt.Sprintf("no node of fleet %s that answered has a function %s%s", o.fleet, t.Name(), thereIs(v.Nearest))
 	}
-	if slices.Contains(slashed, t.Name()) {
+	if slices.Contains(slashed(), t.Name()) {
 		wrong += fmt.Sprintf("; for a %s say %[1]s/…", t.Name())
 	}
 	if v.Complete {

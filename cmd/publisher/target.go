@@ -25,7 +25,7 @@ func targets(args []string, jsonArgs string, all bool) ([]event.Target, error) {
 		return nil, cli.Usagef("nothing to invalidate: name a function, tag/…, prefix/… or --all")
 	}
 	if !strings.Contains(args[0], "/") {
-		if kind, rest, ok := strings.Cut(args[0], ":"); ok && slices.Contains(slashed, kind) {
+		if kind, rest, ok := strings.Cut(args[0], ":"); ok && slices.Contains(slashed(), kind) {
 			return nil, cli.Usagef("%q: a %s stands behind a slash: %[2]s/%[3]s…", args[0], kind, rest)
 		}
 		t, err := functionTarget(args[0], args[1:], jsonArgs)
@@ -55,7 +55,7 @@ func targets(args []string, jsonArgs string, all bool) ([]event.Target, error) {
 }
 
 // slashed are the words in front of what is no function.
-var slashed = []string{"tag", "prefix", "manifest"}
+func slashed() []string { return []string{"tag", "prefix", "manifest"} }
 
 // taken is the argument of a function that looks as if it were to be forgotten itself; empty where there is none.
 func taken(args []string) string {
@@ -63,7 +63,7 @@ func taken(args []string) string {
 		return ""
 	}
 	for _, arg := range args[1:] {
-		if kind, _, ok := strings.Cut(arg, "/"); ok && slices.Contains(slashed, kind) {
+		if kind, _, ok := strings.Cut(arg, "/"); ok && slices.Contains(slashed(), kind) {
 			return arg
 		}
 	}
