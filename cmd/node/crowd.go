@@ -144,7 +144,8 @@ func (c *crowd) leave(g *guest) {
 	g.left = true
 	c.dequeue(g)
 	c.in--
-	if c.of[g.from]--; c.of[g.from] == 0 {
+	c.of[g.from]--
+	if c.of[g.from] == 0 {
 		delete(c.of, g.from)
 	}
 	c.tell()
@@ -264,7 +265,7 @@ func (b *attended) Read(p []byte) (int, error) {
 	b.g.listen()
 	defer b.g.speak()
 	n, err := b.ReadCloser.Read(p)
-	b.ended = b.ended || err == io.EOF //nolint:errorlint // io.Reader gives it as it is
+	b.ended = b.ended || err == io.EOF
 	return n, err
 }
 

@@ -97,7 +97,8 @@ func checkText(text string) error {
 		if text[i] != '\\' {
 			continue
 		}
-		if i++; i >= len(text) || text[i] != 'u' {
+		i++
+		if i >= len(text) || text[i] != 'u' {
 			continue
 		}
 		switch first := escaped(text[i+1:]); {

@@ -16,7 +16,7 @@ func TestAFloodOfBadRequestsDoesNotFillTheLog(t *testing.T) {
 		var log cmdtest.Log
 		s := startSite(t)
 		s.api.logger = newLogger(config{logFormat: format}, &log)
-		real := s.api.handler(&guard{loopback: true, origins: http.NewCrossOriginProtection()})
+		handler := s.api.handler(&guard{loopback: true, origins: http.NewCrossOriginProtection()})
 		l, err := listen(t.Context(), "--http", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -25,7 +25,7 @@ func TestAFloodOfBadRequestsDoesNotFillTheLog(t *testing.T) {
 			if strings.HasPrefix(r.URL.Path, "/panic") {
 				panic("no way to answer " + r.URL.Path)
 			}
-			real.ServeHTTP(w, r)
+			handler.ServeHTTP(w, r)
 		}))
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(l) }()
@@ -47,7 +47,7 @@ func TestAFloodOfBadRequestsDoesNotFillTheLog(t *testing.T) {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
-		<-served
+		_ = <-served
 
 		said := strings.TrimSuffix(log.String(), "\n")
 		lines := strings.Split(said, "\n")

@@ -135,7 +135,7 @@ func (b *Bus) denied(subject string, err error) {
 	b.refused("subscribe", subject)
 }
 
-// Close ends everything and returns when every goroutine has ended; a log handler that blocks is waited for for a second. It is
+// Close ends everything and returns when every goroutine has ended; a log handler that blocks gets a second. It is
 // idempotent. The connection stays open, and nothing of the Bus stays at it.
 func (b *Bus) Close() error {
 	b.closeCommits()

@@ -47,12 +47,12 @@ type sending struct {
 type voice struct{ actorType, actorID, reason, cause, receivers string }
 
 // extensions are the attributes of an event by v beside those of its trace.
-func (v voice) extensions(trace map[string]string) map[string]string {
+func (v voice) extensions(traced map[string]string) map[string]string {
 	if v.cause == "" && v.receivers == "" {
-		return trace
+		return traced
 	}
-	all := make(map[string]string, len(trace)+2)
-	maps.Copy(all, trace)
+	all := make(map[string]string, len(traced)+2)
+	maps.Copy(all, traced)
 	if v.cause != "" {
 		all[event.AttributeCausation] = v.cause
 	}

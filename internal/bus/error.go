@@ -38,7 +38,7 @@ const (
 // server refuses (a permission, a sealed stream, the limits of an account) is a mistake of provisioning: what waits is right, and
 // is published when somebody has mended it.
 func (r *Refusal) Permanent() bool {
-	code := jetstream.ErrorCode(r.Code) //nolint:gosec // it was one
+	code := jetstream.ErrorCode(r.Code)
 	return code == errMessageTooLarge || code == errHeaderTooLarge
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrBroken is the end of a question whose connection has broken.
-var ErrBroken = errBroken //nolint:gochecknoglobals // a sentinel
+var ErrBroken = errBroken
 
 // Ask asks for the fleet's stream as b does, with no bound but ctx.
 func Ask(ctx context.Context, b *Bus) error {

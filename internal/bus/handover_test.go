@@ -3,7 +3,6 @@ package bus_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"reflect"
 	"runtime"
@@ -35,7 +34,7 @@ func TestALogHandlerThatBlocksHoldsUpNothing(t *testing.T) {
 	t.Parallel()
 	srv := serve(t)
 	a := open(t, connect(t, srv))
-	h := stuck{slog.NewTextHandler(io.Discard, nil), make(chan struct{}, 1), make(chan struct{})}
+	h := stuck{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
 	t.Cleanup(func() { close(h.stop) })
 	nc := connect(t, srv)
 	b := open(t, nc, func(c *bus.Config) { c.Logger = slog.New(h) })

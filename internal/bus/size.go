@@ -105,7 +105,8 @@ func (b *Bus) parts(ctx context.Context, e event.Event, p posting, sum *tally) (
 		case errors.As(err, &large): // the others can be announced
 			sum.add(r, err)
 		default:
-			if sum.add(r, err); err != nil {
+			sum.add(r, err)
+			if err != nil {
 				return false
 			}
 		}

@@ -63,9 +63,9 @@ func (q *Queue) Close(d time.Duration) bool {
 		case <-done:
 		case <-late.C:
 			q.mu.Lock()
-			defer q.mu.Unlock()
 			q.dropped += uint64(len(q.waiting))
 			q.waiting = nil
+			q.mu.Unlock()
 			return false
 		}
 	}

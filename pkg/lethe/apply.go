@@ -106,6 +106,6 @@ func (n *Node) illegalTags(function string, count int, first string) {
 	if count == 0 {
 		return
 	}
-	n.metrics.illegalTags.Add(uint64(count)) //nolint:gosec // a count is not negative
+	n.metrics.illegalTags.Add(uint64(count))
 	n.warn("tag:"+function, "lethe: an illegal tag, the value is not stored", "function", function, "tag", first, "error", event.CheckTag(first))
 }

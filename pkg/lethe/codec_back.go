@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// errDiffers is the error of a value that would come back different. Its path is that of the first part that would.
-type errDiffers struct{ path string }
+// differsError is the error of a value that would come back different. Its path is that of the first part that would.
+type differsError struct{ path string }
 
-func (e errDiffers) Error() string {
+func (e differsError) Error() string {
 	return fmt.Sprintf("%s would come back different from its own Marshal and Unmarshal methods; make these say all of it, give the type Equal, or use WithoutBulk or WithCodec", e.path)
 }
 
@@ -35,7 +35,7 @@ func comesBack[V any](c Codec, encoded []byte, v *V) error {
 		return err
 	}
 	if path := w.differs(reflect.ValueOf(v).Elem(), reflect.ValueOf(&back).Elem(), reflect.TypeFor[V]().String()); path != "" {
-		return errDiffers{path}
+		return differsError{path}
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ type comparison struct {
 }
 
 // differs is the path of the first part of a and b that writes itself and is not the same; empty for none.
-func (w comparison) differs(a, b reflect.Value, path string) string {
+func (w comparison) differs(a, b reflect.Value, path string) string { //nolint:gocyclo // a case for each kind
 	t := a.Type()
 	if w.writes(t) {
 		if w.same(a, b) {
@@ -109,7 +109,7 @@ func sameSelf(a, b reflect.Value) bool {
 		return true
 	}
 	x, y := a.Interface(), b.Interface()
-	if reflect.DeepEqual(x, y) || !reflect.DeepEqual(x, x) {
+	if reflect.DeepEqual(x, y) || !reflect.DeepEqual(x, x) { //nolint:gocritic // NaN is not equal to itself
 		return true
 	}
 	if a.CanAddr() && b.CanAddr() { // methods of the pointer with them

@@ -101,8 +101,15 @@ func TestWhatWritesItselfComesBackFromBulkAsItWas(t *testing.T) {
 		kept(new(big.Rat)), kept(big.NewRat(0, 1)), kept(big.NewRat(7, 1)), kept(*big.NewRat(-1, 3)), kept(new(big.Rat).SetInt64(0)),
 		kept(selfPage{}),
 		kept(selfPage{
-			&url.URL{}, new(quietLevel), &quietBytes{}, []*quietLevel{nil, new(quietLevel)}, map[string]*url.URL{"": nil, "b": {}, "a": {Path: "x y"}},
-			[2]*netip.Addr{nil, {}}, net.TCPAddr{IP: net.IP{1, 2, 3, 4}}, &net.IPNet{}, []net.IP{{}}, new(big.Int), big.Rat{},
+			&url.URL{}, new(quietLevel), &quietBytes{},
+			[]*quietLevel{nil, new(quietLevel)},
+			map[string]*url.URL{"": nil, "b": {}, "a": {Path: "x y"}},
+			[2]*netip.Addr{nil, {}},
+			net.TCPAddr{IP: net.IP{1, 2, 3, 4}},
+			&net.IPNet{},
+			[]net.IP{{}},
+			new(big.Int),
+			big.Rat{},
 		}),
 	} {
 		check(t, n, fmt.Sprint("f", i))

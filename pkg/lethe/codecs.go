@@ -92,7 +92,7 @@ func checkJSONField(f reflect.StructField, at string, names map[string]string) e
 	switch {
 	case f.Name == "_":
 		return nil
-	case !f.IsExported() && !(f.Anonymous && f.Type.Kind() == reflect.Struct):
+	case !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct):
 		return fmt.Errorf("%s is unexported, so JSON leaves it out", at)
 	case name == "-" && options == "":
 		return fmt.Errorf(`%s is left out of JSON by its tag "-"`, at)

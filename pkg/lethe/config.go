@@ -71,7 +71,7 @@ const (
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$`)
 
 // withDefaults returns cfg with defaults filled in, or every reason why it can't be.
-func (cfg Config) withDefaults() (Config, error) {
+func (cfg Config) withDefaults() (Config, error) { //nolint:gocyclo // a line for each field
 	cfg.Fleet = cmp.Or(cfg.Fleet, "default")
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<20)
 	cfg.MaxHot = cmp.Or(cfg.MaxHot, 16_384)

@@ -82,7 +82,7 @@ func exampleFields(t reflect.Type, fields map[string]any, whole *bool) {
 // sameForm reports whether a canonical key has the form of an example: the same count of arguments, the same fields by name, and
 // values of the same kinds. Only the structure is scanned; the text is known to be canonical.
 func sameForm(form, key string) bool {
-	for len(form) > 0 && len(key) > 0 {
+	for form != "" && key != "" {
 		var n, m int
 		switch c := form[0]; {
 		case c == '"':

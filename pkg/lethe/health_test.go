@@ -59,8 +59,8 @@ func TestANodeThatIsNotReadySaysSoEverMoreSeldom(t *testing.T) {
 		t.Fatalf("said at %v", at)
 	}
 	for i, w := range want {
-		if at[i] != w*second {
-			t.Errorf("said at %v, want %v", at[i], w*second)
+		if at[i] != w*second { //nolint:durationcheck // w counts seconds
+			t.Errorf("said at %v, want %v", at[i], w*second) //nolint:durationcheck // as above
 		}
 	}
 	d = newTold(false)

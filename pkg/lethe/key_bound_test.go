@@ -121,8 +121,19 @@ func TestTwoDecimalsNeverShareAnEntry(t *testing.T) {
 		n  json.Number
 		ok bool
 	}{
-		{"1.1", true}, {"1.10", false}, {"0.30000000000000004", true}, {"0.300000000000000041", false}, {"0", true}, {"1e-400", false}, {"-0", false}, {"", false},
-		{"1e+21", true}, {"1e21", false}, {"123456789012345678901234567890", true}, {"9007199254740993.0", false}, {"1e400", false},
+		{"1.1", true},
+		{"1.10", false},
+		{"0.30000000000000004", true},
+		{"0.300000000000000041", false},
+		{"0", true},
+		{"1e-400", false},
+		{"-0", false},
+		{"", false},
+		{"1e+21", true},
+		{"1e21", false},
+		{"123456789012345678901234567890", true},
+		{"9007199254740993.0", false},
+		{"1e400", false},
 	} {
 		for name, get := range map[string]func() (string, error){
 			"number": func() (string, error) { return g.Get(t.Context(), c.n) },

@@ -72,7 +72,7 @@ func TestBothTiersStayWithinTheirBytesForValuesOfEverySize(t *testing.T) {
 func TestAValueTooLargeForBulkThrowsNothingOut(t *testing.T) {
 	n := one(t, lethe.Config{MaxBytes: 8 << 20})
 	loads := 0
-	f := lethe.Memoize(n, "f.small", func(_ context.Context, k int) ([]byte, error) { loads++; return make([]byte, 1000), nil }, lethe.WithoutHot())
+	f := lethe.Memoize(n, "f.small", func(_ context.Context, _ int) ([]byte, error) { loads++; return make([]byte, 1000), nil }, lethe.WithoutHot())
 	g := lethe.Memoize(n, "f.large", func(_ context.Context, size int) ([]byte, error) { return make([]byte, size), nil }, lethe.WithoutHot())
 	warm := func() int {
 		loads = 0

@@ -167,7 +167,7 @@ func TestGetManyDoesNotWaitForALoadThatAnInvalidationHasMadeUseless(t *testing.T
 	t.Parallel()
 	n, h := patientNode(t), newHanging(t, 1)
 	var batches atomic.Int64
-	f := lethe.Memoize(n, "f", h.load, lethe.WithBatch(func(ctx context.Context, ks []string) (map[string]int, error) {
+	f := lethe.Memoize(n, "f", h.load, lethe.WithBatch(func(_ context.Context, ks []string) (map[string]int, error) {
 		batches.Add(1)
 		m := map[string]int{}
 		for _, k := range ks {

@@ -264,7 +264,7 @@ func (c *core[K, V]) cached(ctx context.Context, frame *depend.Frame, rd *readin
 
 // find looks into the hot tier and, unless that has what is fresh, into bulk. labels asks for the entry's labels. The text of k is
 // written into buf where it is needed.
-func (c *core[K, V]) find(found *candidate[V], k K, buf *[]byte, labels bool) (how serving, err error) {
+func (c *core[K, V]) find(found *candidate[V], k K, buf *[]byte, labels bool) (how serving, err error) { //nolint:gocyclo // one way through both tiers
 	var text []byte
 	if c.byText {
 		if text, err = c.text(buf, k); err != nil {

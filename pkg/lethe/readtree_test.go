@@ -162,7 +162,7 @@ func TestWhatReadsBelowOneShareEndsWithIt(t *testing.T) {
 	child := lethe.Memoize(n, "child", b.load)
 	var left context.Context
 	f := lethe.Memoize(n, "f", func(ctx context.Context, _ int) (int, error) {
-		left = ctx //nolint:fatcontext // that is what the test is about
+		left = ctx
 		_, err := child.Get(ctx, "k")
 		if err != nil {
 			return 0, err

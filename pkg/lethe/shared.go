@@ -59,7 +59,8 @@ func (n *Node) verify() {
 		defer close(done)
 		until := n.now() + int64(verifyFor)
 		for e := range t.hot.Values() {
-			if e.verify(); n.now() >= until {
+			e.verify()
+			if n.now() >= until {
 				return
 			}
 		}

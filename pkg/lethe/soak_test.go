@@ -44,7 +44,7 @@ var soakValues = []struct{ size, weight int }{
 
 // soakOf is the length of the value of a key: always the same, so that every class is always there.
 func soakOf(i int) int {
-	p := int(uint32(i) * 2654435761 % 1000) //nolint:gosec // a hash
+	p := int(uint32(i) * 2654435761 % 1000)
 	for _, c := range soakValues {
 		if p -= c.weight; p < 0 {
 			return c.size
@@ -79,7 +79,7 @@ type soaked struct {
 func soakValue(version int64, size int) []byte {
 	v := make([]byte, size)
 	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(version)) //nolint:gosec // never negative
+	binary.LittleEndian.PutUint64(b[:], uint64(version))
 	copy(v, b[:])
 	return v
 }
@@ -87,7 +87,7 @@ func soakValue(version int64, size int) []byte {
 func soakVersion(v []byte) int64 {
 	var b [8]byte
 	copy(b[:], v)
-	return int64(binary.LittleEndian.Uint64(b[:])) //nolint:gosec // as it was put
+	return int64(binary.LittleEndian.Uint64(b[:]))
 }
 
 func (s *soak) open(srv *embedded.Server, name string) *soaked {

@@ -98,7 +98,8 @@ func (c *core[K, V]) addTags(set *labelSet, k K, v *V) bool {
 	illegal, first := 0, ""
 	for _, tag := range tags {
 		if event.CheckTag(tag) != nil {
-			if illegal++; illegal == 1 {
+			illegal++
+			if illegal == 1 {
 				first = tag
 			}
 			continue
@@ -182,7 +183,7 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 	*key = append(*key, text...)
 	bulk := !c.s.withoutBulk
 	e.null = e.negative == 0 && c.isNil(v)
-	var differs errDiffers
+	var differs differsError
 	if bulk {
 		*buf = e.append(*buf)
 		if e.negative == 0 && !e.null {

@@ -74,7 +74,8 @@ func (w *weigher) of(t reflect.Type) typeWeight {
 }
 
 func (w *walk) beyond(v reflect.Value) (size int64) {
-	if w.steps++; w.steps > maxWeighed {
+	w.steps++
+	if w.steps > maxWeighed {
 		return 0
 	}
 	switch v.Kind() {

@@ -34,7 +34,8 @@ type work struct {
 // value makes the steps that one schema takes for one value.
 func (w *work) value(node, v any) {
 	n, ok := node.(map[string]any)
-	if w.left--; !ok || w.left < 0 {
+	w.left--
+	if !ok || w.left < 0 {
 		return
 	}
 	if all, ok := n["enum"].([]any); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -77,7 +78,7 @@ func (o *Outbox) String() string {
 	}
 	text := "?"
 	if o.Depth != nil {
-		text = fmt.Sprint(*o.Depth)
+		text = strconv.Itoa(*o.Depth)
 	}
 	if o.OldestMs != nil && (o.Depth == nil || *o.Depth > 0) {
 		text += fmt.Sprintf(" (%v)", (time.Duration(*o.OldestMs) * time.Millisecond).Round(time.Second))
