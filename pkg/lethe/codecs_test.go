@@ -1,6 +1,7 @@
 package lethe_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
