@@ -47,7 +47,7 @@ func TestAFloodOfBadRequestsDoesNotFillTheLog(t *testing.T) {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
-		_ = <-served
+		<-served //nolint:errcheck // it has ended
 
 		said := strings.TrimSuffix(log.String(), "\n")
 		lines := strings.Split(said, "\n")
