@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -29,8 +30,12 @@ func TestWhatCommitsIsAnnouncedAndWhatRollsBackIsNot(t *testing.T) {
 		if diff := cmp.Diff([]string{"[tag/order:2]", "[tag/user:2 tag/user:3]"}, sorted(said(t, p.nc))); diff != "" {
 			t.Error(diff)
 		}
-		if forgot := p.forgotten(); len(forgot) != 3 {
-			t.Errorf("the node was told to forget %v: each of what committed, once", forgot)
+		forgot := map[string]bool{}
+		for _, target := range p.forgotten() { // by Wait, and by the relay when it saw the rows
+			forgot[fmt.Sprint(target)] = true
+		}
+		if len(forgot) != 3 || forgot["tag/user:1"] {
+			t.Errorf("the node was told to forget %v: what committed, and nothing else", forgot)
 		}
 		drained(t, r)
 	})
@@ -132,8 +137,8 @@ func TestWhatCannotBePublishedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 			targets     []event.Target
 		}{
 			{"a bad tag among good ones", "targets[1].tag", t.Context(), []event.Target{event.Tag("user:1"), event.Tag("user")}},
-			{"a key too large for an event", "targets", t.Context(), []event.Target{event.Name[string]("f").Key(strings.Repeat("x", 70_000))}},
-			{"one of several", "events[1].targets", t.Context(), []event.Target{event.Tag("a:1"), event.Name[string]("f").Key(strings.Repeat("x", 70_000))}},
+			{"a key too large for an event", "targets[0].args", t.Context(), []event.Target{event.Name[string]("f").Key(strings.Repeat("x", 70_000))}},
+			{"one of several", "targets[1].args", t.Context(), []event.Target{event.Tag("a:1"), event.Name[string]("f").Key(strings.Repeat("x", 70_000))}},
 			{"more subjects than a call takes", "targets", t.Context(), many},
 			{"an endless reason", "reason", event.WithReason(t.Context(), strings.Repeat("x", 2000)), []event.Target{event.All()}},
 			{"a control character in the actor", "actor id", event.WithActor(t.Context(), "user", "a\nb"), []event.Target{event.All()}},
@@ -181,7 +186,7 @@ func TestTheLargestEventThatFitsIsAnnounced(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if low < 60_000 {
+		if low < event.MaxKey-100 {
 			t.Errorf("the largest key has %d bytes", low)
 		}
 		mustWait(t, r, e.write(t, db, true, largest))
