@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"reflect"
 	"runtime"
@@ -34,7 +35,7 @@ func TestALogHandlerThatBlocksHoldsUpNothing(t *testing.T) {
 	t.Parallel()
 	srv := serve(t)
 	a := open(t, connect(t, srv))
-	h := stuck{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
+	h := stuck{slog.NewTextHandler(io.Discard, nil), make(chan struct{}, 1), make(chan struct{})} //nolint:sloglint // a discard handler is not enabled
 	t.Cleanup(func() { close(h.stop) })
 	nc := connect(t, srv)
 	b := open(t, nc, func(c *bus.Config) { c.Logger = slog.New(h) })

@@ -55,7 +55,7 @@ func drawTime(t *rapid.T) time.Time {
 	case 1:
 		return at.UTC()
 	case 2:
-		return at.In(time.FixedZone(rapid.SampledFrom([]string{"", "X", "UTC", "Local"}).Draw(t, "name"), rapid.IntRange(-50_000, 50_000).Draw(t, "offset")))
+		return at.In(time.FixedZone(rapid.SampledFrom([]string{"", "X", "UTC", "Local"}).Draw(t, "name"), rapid.IntRange(-50_000, 50_000).Filter(marshals).Draw(t, "offset")))
 	case 3:
 		l, err := time.LoadLocation(rapid.SampledFrom([]string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu"}).Draw(t, "place"))
 		if err != nil {
@@ -171,3 +171,6 @@ func (zeroOfNil) Decode(data []byte, v any) error {
 	*p = new(int)
 	return json.Unmarshal(data, *p)
 }
+
+// marshals leaves out the offsets of which Time.MarshalBinary makes an error: such a time is not kept in bulk at all.
+func marshals(offset int) bool { return offset/60 != -1 }
