@@ -3,7 +3,6 @@ package outbox_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +31,7 @@ func TestWhatCommitsIsAnnouncedAndWhatRollsBackIsNot(t *testing.T) {
 		}
 		forgot := map[string]bool{}
 		for _, target := range p.forgotten() { // by Wait, and by the relay when it saw the rows
-			forgot[fmt.Sprint(target)] = true
+			forgot[target.String()] = true
 		}
 		if len(forgot) != 3 || forgot["tag/user:1"] {
 			t.Errorf("the node was told to forget %v: what committed, and nothing else", forgot)
