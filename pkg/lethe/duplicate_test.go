@@ -1,51 +1,17 @@
 package lethe_test
 
 import (
-	"bytes"
-	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lethe-cache/lethe/pkg/embedded"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// with returns the lines that have all these words.
-func (l *lines) with(words ...string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		all := true
-		for _, w := range words {
-			all = all && strings.Contains(line, w)
-		}
-		if all {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
 func TestTwoLivingNodesOfOneNameAreSaid(t *testing.T) {
 	t.Parallel()
 	srv := must[*embedded.Server](t)(embedded.Start(t.Context(), embedded.Config{}))
 	t.Cleanup(func() { _ = srv.Close() })
-	log := &lines{}
+	log := &journal{}
 	var nodes []*lethe.Node
 	for _, name := range []string{"web", "web", "other"} {
 		nc, err := srv.Connect()
@@ -68,7 +34,7 @@ func TestTwoLivingNodesOfOneNameAreSaid(t *testing.T) {
 		return nodes[0].Status().Duplicates == 1 && nodes[1].Status().Duplicates == 1
 	})
 	until(t, "the third logs it", func() bool {
-		return len(log.with("level=WARN", "event=duplicate_name", "name=web", "instances=2")) == 1
+		return len(log.lines("level=WARN", "event=duplicate_name", "name=web", "instances=2")) == 1
 	})
 	if d := nodes[2].Status().Duplicates; d != 0 {
 		t.Errorf("%d others are said to bear the third's name", d)

@@ -155,12 +155,12 @@ func TestNoMissingPermissionIsSilent(t *testing.T) {
 			nc := must[*nats.Conn](t)(nats.Connect("", nats.InProcessServer(srv), nats.UserInfo("u", "u"),
 				nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})))
 			t.Cleanup(nc.Close)
-			log := &lines{}
+			log := &journal{}
 			n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{Conn: nc, Fleet: "shop", Name: "web", Logger: log.logger()}))
 			t.Cleanup(func() { _ = n.Close() })
 			subject := strings.TrimSuffix(c.subject, ">")
 			until(t, "the log names it", func() bool {
-				return len(log.with("level=WARN", "event=permission_denied", "what="+c.what, subject, c.effect)) > 0
+				return len(log.lines("level=WARN", "event=permission_denied", "what="+c.what, subject, c.effect)) > 0
 			})
 			if v := series(t, n, "lethe_permission_denied_total")[""]; v == 0 {
 				t.Error("it is not counted")
@@ -174,14 +174,14 @@ func TestNoMissingPermissionIsSilent(t *testing.T) {
 
 func TestTheLogSaysWhyANodeIsNotReady(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &journal{}
 	n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{URL: "nats://me:secret@127.0.0.1:1", Fleet: "shop", Name: "web", Logger: log.logger()}))
 	t.Cleanup(func() { _ = n.Close() })
-	until(t, "it says that it starts", func() bool { return len(log.with("level=INFO", "event=starting", "fleet=shop", "node=web")) == 1 })
+	until(t, "it says that it starts", func() bool { return len(log.lines("level=INFO", "event=starting", "fleet=shop", "node=web")) == 1 })
 	until(t, "it says why it is not ready", func() bool {
-		return len(log.with("level=WARN", "event=not_ready", "code=connection", "connection refused")) > 0
+		return len(log.lines("level=WARN", "event=not_ready", "code=connection", "connection refused")) > 0
 	})
-	if len(log.with("secret")) > 0 {
+	if len(log.lines("secret")) > 0 {
 		t.Error("a password stands in the log")
 	}
 }
