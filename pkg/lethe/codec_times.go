@@ -69,6 +69,20 @@ func holdsTimes(t reflect.Type, above map[reflect.Type]bool) (holds bool, err er
 	return holds, nil
 }
 
+//nolint:gochecknoglobals // types are the same for all
+var timeTypes sync.Map // of reflect.Type to bool; as many as there are types
+
+// hasTimes is holdsTimes of a type that Memoize has taken, kept: values are walked at every store and every hit from bulk.
+func hasTimes(t reflect.Type) bool {
+	if known, ok := timeTypes.Load(t); ok {
+		has, _ := known.(bool)
+		return has
+	}
+	has, _ := holdsTimes(t, map[reflect.Type]bool{})
+	timeTypes.Store(t, has)
+	return has
+}
+
 func ordered(k reflect.Kind) bool {
 	return k == reflect.String || k >= reflect.Int && k <= reflect.Uintptr
 }
@@ -76,6 +90,9 @@ func ordered(k reflect.Kind) bool {
 // eachTime calls f for every time.Time in v, in one order for equal values; v is addressable. Elements of maps are copies, which are
 // written back where write says so: who encodes may not write.
 func eachTime(v reflect.Value, write bool, f func(*time.Time) error) error {
+	if !hasTimes(v.Type()) {
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if v.IsNil() {
@@ -83,18 +100,12 @@ func eachTime(v reflect.Value, write bool, f func(*time.Time) error) error {
 		}
 		return eachTime(v.Elem(), write, f)
 	case reflect.Slice, reflect.Array:
-		if h, _ := holdsTimes(v.Type().Elem(), map[reflect.Type]bool{}); !h {
-			return nil
-		}
 		for i := range v.Len() {
 			if err := eachTime(v.Index(i), write, f); err != nil {
 				return err
 			}
 		}
 	case reflect.Map:
-		if h, _ := holdsTimes(v.Type().Elem(), map[reflect.Type]bool{}); !h {
-			return nil
-		}
 		keys := v.MapKeys()
 		slices.SortFunc(keys, compareKeys)
 		for _, k := range keys {
