@@ -74,8 +74,8 @@ func boundary(prefix string) uint64 {
 }
 
 // AppendTag appends what an entry that has the tag carries: the tag, every boundary in it (after a ':' or '/', which is where a
-// prefix may end), and its own boundary ("user:42/" covers the tag "user:42"). So a prefix invalidation is one label, whatever
-// it covers.
+// prefix may end), and its own boundary ("user:42/" covers the tag "user:42", and "user:42//" the tag "user:42/"). So a prefix
+// invalidation is one label, whatever it covers.
 func AppendTag(dst []Label, tag string) []Label {
 	anyTag := hash(classAnyTag, family(tag))
 	dst = append(dst, Label{Hash: hash(classTag, tag), Any: anyTag})
@@ -84,10 +84,7 @@ func AppendTag(dst []Label, tag string) []Label {
 			dst = append(dst, Label{Hash: boundary(tag[:i+1]), Any: anyTag})
 		}
 	}
-	if !strings.HasSuffix(tag, "/") {
-		dst = append(dst, Label{Hash: hash(classSlash, tag), Any: anyTag})
-	}
-	return dst
+	return append(dst, Label{Hash: hash(classSlash, tag), Any: anyTag})
 }
 
 // Collapsed reports whether the label stands for others: what an entry with too many carries instead.

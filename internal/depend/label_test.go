@@ -37,7 +37,7 @@ func TestATagIsCoveredByItsPrefixesAndByNothingElse(t *testing.T) {
 			[]Label{Prefix("urn:"), Prefix("urn:isbn:"), Prefix("urn:isbn:96/"), Prefix("urn:isbn:96/1/")},
 			[]Label{Prefix("isbn:"), Prefix("urn:isbn/"), Tag("urn:isbn:96")},
 		},
-		{"dir:a//b/", []Label{Tag("dir:a//b/"), Prefix("dir:a/"), Prefix("dir:a//"), Prefix("dir:a//b/")}, []Label{Tag("dir:a//b"), Prefix("dir:a//b//")}},
+		{"dir:a//b/", []Label{Tag("dir:a//b/"), Prefix("dir:a/"), Prefix("dir:a//"), Prefix("dir:a//b/"), Prefix("dir:a//b//")}, []Label{Tag("dir:a//b"), Prefix("dir:a//b///")}},
 	} {
 		for _, l := range tc.covered {
 			if !carries(tc.tag, l) {

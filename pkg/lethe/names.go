@@ -2,7 +2,6 @@ package lethe
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/lethe-cache/lethe/internal/depend"
@@ -33,9 +32,7 @@ func (ns *labelNames) addTag(tag string) {
 			ns.m[depend.Prefix(tag[:i+1]).Hash] = "prefix/" + tag[:i+1]
 		}
 	}
-	if !strings.HasSuffix(tag, "/") {
-		ns.m[depend.Prefix(tag+"/").Hash] = "prefix/" + tag + "/"
-	}
+	ns.m[depend.Prefix(tag+"/").Hash] = "prefix/" + tag + "/"
 }
 
 func (ns *labelNames) find(hash uint64) (string, bool) {
