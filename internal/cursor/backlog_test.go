@@ -9,11 +9,11 @@ import (
 	"github.com/lethe-cache/lethe/internal/cursor"
 )
 
-// away is a world whose node has missed more messages than its limit for a backlog, and knows of them.
-func away(t *testing.T, hears bool) *world {
+// away is a world whose node has missed so many messages, more than its limit for a backlog, and knows of them.
+func away(t *testing.T, missed int, hears bool) *world {
 	t.Helper()
 	w := following(t)
-	for range 300 {
+	for range missed {
 		w.store("")
 	}
 	w.flights = w.flights[len(w.flights)-1:]
@@ -54,7 +54,7 @@ func TestABacklogThatANodeGainsOnIsCaughtUpWith(t *testing.T) {
 	for _, hears := range []bool{true, false} {
 		t.Run(fmt.Sprintf("by the feed %v", hears), func(t *testing.T) {
 			t.Parallel()
-			w := away(t, hears)
+			w := away(t, 1000, hears)
 			w.catchUp(20*second, 2, 3)
 			w.settle(2 * second)
 			if v := w.follower.View(); len(w.resets) != 1 || v.Cursor != w.real.last() || v.End <= w.now {
@@ -73,7 +73,7 @@ func TestABacklogThatANodeDoesNotGainOnIsAReset(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, hears := range []bool{true, false} {
-				w := away(t, hears)
+				w := away(t, 300, hears)
 				begun := w.now
 				w.catchUp(20*second, rates[0], rates[1])
 				if !slices.Contains(w.resets, cursor.Backlog) || w.now-begun > 5*second {
@@ -88,11 +88,7 @@ func TestABacklogThatANodeDoesNotGainOnIsAReset(t *testing.T) {
 // A node without a lease bypasses its memory: it must not do so for hours because it gains a little.
 func TestABacklogThatWouldTakeTooLongIsAReset(t *testing.T) {
 	t.Parallel()
-	w := away(t, true)
-	for range 10_000 {
-		w.store("")
-	}
-	w.flights = nil
-	w.catchUp(20*second, 0, 1) // 100 a second, of more than 10,000
+	w := away(t, 10_000, true)
+	w.catchUp(20*second, 0, 1) // 100 a second
 	expect(t, w, cursor.Backlog)
 }
