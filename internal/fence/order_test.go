@@ -2,6 +2,7 @@ package fence
 
 import (
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,15 +177,17 @@ func TestARotationHidesNoCurrentFence(t *testing.T) {
 	const rotate = 100
 	f := New(Config{Slots: 1, Rotate: rotate}, 0)
 	fill := many(1000)
-	var current atomic.Pointer[shown]
+	var current, seen atomic.Pointer[shown]
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for !stop.Load() {
 			s := current.Load()
 			if s == nil {
+				runtime.Gosched()
 				continue
 			}
+			seen.Store(s)
 			// Shown before and after the check: the fence stood throughout, in one generation or the other.
 			if v := f.Check(s.birth, s.labels...); current.Load() == s && v != Hard {
 				t.Errorf("verdict %d for a label whose fence stands, want hard", v)
@@ -198,8 +201,8 @@ func TestARotationHidesNoCurrentFence(t *testing.T) {
 		s := &shown{birth: f.Clock(), labels: append([]uint64{label}, fill...)}
 		f.Invalidate(now, false, label)
 		current.Store(s)
-		for range 200 { // let it look
-			current.Load()
+		for seen.Load() != s && !t.Failed() { // it is about to look
+			runtime.Gosched()
 		}
 		now += rotate
 		f.Invalidate(now, false, uint64(2)<<40) // the label's generation becomes the old one
