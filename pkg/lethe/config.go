@@ -38,7 +38,8 @@ type Config struct {
 	MaxHot   int // hot tier (decoded values); 16,384 entries
 	// MaxHotBytes bounds the hot tier in bytes; 64 MiB, at least 1 MiB. Values are weighed as they are stored, by a walk through them or by their
 	// encoding, whichever is more, with key, labels and what an entry takes itself. A value over a quarter of it is not kept there. Each entry
-	// weighs at least MaxHotBytes/MaxHot, 4 KiB by default. WithoutBulk: what a value reaches through structs that have locks, atomics or
+	// weighs at least MaxHotBytes/MaxHot, 4 KiB by default. The weight of regular values is within twice what they take; of large slices and
+	// maps some elements stand for the others; a list or tree of pointers with over 65,536 parts counts as a quarter. WithoutBulk: what a value reaches through structs that have locks, atomics or
 	// channels, and in maps behind unexported fields, is not seen. Never seen is what a string or slice was cut from and keeps alive
 	// (strings.Clone and slices.Clone cut it loose), and the room of a map whose members were deleted.
 	MaxHotBytes  int64

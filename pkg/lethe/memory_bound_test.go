@@ -68,6 +68,32 @@ func TestBothTiersStayWithinTheirBytesForValuesOfEverySize(t *testing.T) {
 	runtime.KeepAlive(blob)
 }
 
+// link is a list of which nothing tells how long it is.
+type link struct {
+	next *link
+	body [64]byte
+}
+
+// A list with too many parts to be weighed counts as the largest value.
+func TestFewValuesThatCannotBeWeighedAreKept(t *testing.T) {
+	n := one(t, lethe.Config{MaxHotBytes: 64 << 20})
+	f := lethe.Memoize(n, "f", func(context.Context, int) (l *link, _ error) {
+		for range 100_000 {
+			l = &link{next: l}
+		}
+		return l, nil
+	}, lethe.WithoutBulk())
+	for i := range 12 {
+		must[*link](t)(f.Get(t.Context(), i))
+		if r, err := f.Lookup(t.Context(), i); err != nil || i == 0 && r.Tier != lethe.Hot {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	if got := lethe.HotLen(n); got < 1 || got > 4 {
+		t.Errorf("%d lists are kept, want one to four", got)
+	}
+}
+
 // What is too large for a part of bulk costs the entries that are there nothing.
 func TestAValueTooLargeForBulkThrowsNothingOut(t *testing.T) {
 	n := one(t, lethe.Config{MaxBytes: 8 << 20})

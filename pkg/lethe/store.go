@@ -312,7 +312,8 @@ func (c *core[K, V]) promote(hash uint64, k K, text []byte, e *entry, v *V, enco
 func (c *core[K, V]) setHot(hash uint64, k K, text []byte, e *entry, v *V, encoded []byte) bool {
 	h := &hotEntry[K, V]{c: c, value: *v, entry: *e}
 	t := c.n.tiers
-	size := int64(unsafe.Sizeof(*h)) + hotOverhead + int64(len(text)) + max(t.weights.weigh(reflect.ValueOf(&h.value)), int64(len(encoded)))
+	held, known := t.weights.weigh(reflect.ValueOf(&h.value))
+	size := int64(unsafe.Sizeof(*h)) + hotOverhead + int64(len(text)) + max(held, int64(len(encoded)))
 	if e.negative == 0 {
 		h.until = e.Expires
 	}
@@ -334,6 +335,9 @@ func (c *core[K, V]) setHot(hash uint64, k K, text []byte, e *entry, v *V, encod
 	if sampled {
 		h.more.bytes = slices.Clone(encoded)
 		size += int64(len(encoded))
+	}
+	if !known { // the largest, so that few of them are kept
+		size = max(size, t.hotMost)
 	}
 	if size > t.hotMost {
 		t.hot.Invalidate(hash)

@@ -2,7 +2,6 @@ package lethe
 
 import (
 	"reflect"
-	"slices"
 	"sync"
 	"unsafe"
 )
@@ -11,49 +10,93 @@ import (
 // and what the allocator rounds up.
 const hotOverhead = 192
 
-// Bounds of a walk through a value, so that weighing a large one does not take longer than it took to load.
 const (
-	maxWeighed   = 4096 // parts looked at
-	maxElements  = 64   // of one slice or map; the others are taken for such as these
 	mapOverhead  = 48
-	mapPerMember = 12 // of the table, with its empty places
+	mapPerMember = 12      // of the table, with its empty places
+	keptWalk     = 4096    // parts and pointers that a walk in the pool has room for
+	largest      = 1 << 62 // bytes
 )
+
+// effort bounds one walk through a value, so that weighing a large one does not take longer than it took to load.
+type effort struct {
+	parts    int // looked at
+	elements int // of one slice, array or map; the others are taken for such as these
+}
+
+// efforts are tried one after the other, until one comes to its end. The third is for lists and trees of pointers, of which nothing
+// tells how long they are. With few elements the parts suffice for slices in slices at any depth.
+//
+//nolint:gochecknoglobals // a constant table
+var efforts = [...]effort{{4096, 64}, {4096, 8}, {1 << 16, 64}, {1 << 16, 2}, {1 << 16, 1}}
 
 // weigher estimates how much memory decoded values hold. What it can't see, it leaves out: behind structs that have locks, atomics
 // or channels, since others may be writing there, and in maps that only unexported fields reach.
 type weigher struct {
-	types sync.Map // of reflect.Type to typeWeight
+	types sync.Map  // of reflect.Type to *typeWeight
+	walks sync.Pool // of *walk
 }
 
 type typeWeight struct {
 	flat    bool // holds nothing beyond its own size
 	guarded bool // a struct with a lock, an atomic or a channel
+	size    float64
+	members sync.Pool // of *member, of a map
+}
+
+// member is room for one member of a map.
+type member struct {
+	iter       reflect.MapIter
+	key, value reflect.Value
+}
+
+// part is a part of a value that is not looked at yet. It stands for as many as times says.
+type part struct {
+	v     reflect.Value
+	times float64
 }
 
 // walk is one walk through a value.
 type walk struct {
 	*weigher
-	steps int
-	few   [8]unsafe.Pointer // pointers that were followed; the first of them stand here
-	n     int               // in few
-	many  map[unsafe.Pointer]struct{}
+	effort
+	out  bool // of parts
+	size float64
+	rest []part
+	high int // the most that rest had
+	seen followed
 }
 
-// weigh is how many bytes the value v points to holds beyond its own size.
-func (w *weigher) weigh(v reflect.Value) int64 {
+// weigh is how many bytes the value v points to holds beyond its own size. known is false where that could not be found out, of
+// more linked parts than the last effort has; size is only what was seen of them.
+func (w *weigher) weigh(v reflect.Value) (size int64, known bool) {
 	v = v.Elem()
 	if w.of(v.Type()).flat {
-		return 0
+		return 0, true
 	}
-	return (&walk{weigher: w}).beyond(v)
+	k, ok := w.walks.Get().(*walk)
+	if !ok {
+		k = &walk{weigher: w}
+	}
+	defer func() { k.clear(); w.walks.Put(k) }()
+	most := 0.0
+	for _, e := range efforts {
+		k.clear()
+		k.effort = e
+		k.push(v, 1)
+		k.run(0)
+		if most = max(most, k.size); !k.out {
+			return int64(min(k.size, largest)), true
+		}
+	}
+	return int64(min(most, largest)), false
 }
 
-func (w *weigher) of(t reflect.Type) typeWeight {
+func (w *weigher) of(t reflect.Type) *typeWeight {
 	if known, ok := w.types.Load(t); ok {
-		info, _ := known.(typeWeight)
+		info, _ := known.(*typeWeight)
 		return info
 	}
-	info := typeWeight{}
+	info := &typeWeight{size: float64(t.Size())}
 	switch t.Kind() {
 	case reflect.Array:
 		info.flat = t.Len() == 0 || w.of(t.Elem()).flat
@@ -69,103 +112,173 @@ func (w *weigher) of(t reflect.Type) typeWeight {
 	default:
 		info.flat = true
 	}
-	w.types.Store(t, info)
+	known, _ := w.types.LoadOrStore(t, info)
+	info, _ = known.(*typeWeight)
 	return info
 }
 
-func (w *walk) beyond(v reflect.Value) (size int64) {
-	w.steps++
-	if w.steps > maxWeighed {
-		return 0
+// push notes what has to be looked at.
+func (w *walk) push(v reflect.Value, times float64) {
+	if w.parts--; w.parts < 0 {
+		w.out = true
+		return
 	}
+	w.rest = append(w.rest, part{v, times})
+	w.high = max(w.high, len(w.rest))
+}
+
+// run looks at what was noted, down to the first parts. It keeps a list instead of calling itself: a chain of pointers may be long.
+func (w *walk) run(down int) {
+	for len(w.rest) > down && !w.out {
+		p := w.rest[len(w.rest)-1]
+		w.rest = w.rest[:len(w.rest)-1]
+		w.look(p.v, p.times)
+	}
+}
+
+func (w *walk) look(v reflect.Value, times float64) {
 	switch v.Kind() {
 	case reflect.String:
-		return int64(v.Len())
+		w.size += times * float64(v.Len())
 	case reflect.Slice:
-		return int64(v.Cap())*int64(v.Type().Elem().Size()) + w.elements(v)
-	case reflect.Array:
-		return w.elements(v)
-	case reflect.Pointer:
-		if v.IsNil() || !w.first(v.UnsafePointer()) {
-			return 0
+		elem := w.of(v.Type().Elem())
+		if v.Cap() == 0 || !elem.flat && !w.seen.first(v.UnsafePointer(), elem, v.Len()+1) {
+			return
 		}
-		size = int64(v.Type().Elem().Size())
-		if !w.of(v.Type().Elem()).flat {
-			size += w.beyond(v.Elem())
+		w.size += times * float64(v.Cap()) * elem.size
+		w.elements(v, elem, times)
+	case reflect.Array:
+		w.elements(v, w.of(v.Type().Elem()), times)
+	case reflect.Pointer:
+		elem := w.of(v.Type().Elem())
+		if v.IsNil() || !w.seen.first(v.UnsafePointer(), elem, 0) {
+			return
+		}
+		w.size += times * elem.size
+		if !elem.flat {
+			w.push(v.Elem(), times)
 		}
 	case reflect.Interface:
 		if v.IsNil() {
-			return 0
+			return
 		}
-		if v = v.Elem(); v.Kind() == reflect.Pointer {
-			return w.beyond(v)
+		if v = v.Elem(); v.Kind() != reflect.Pointer && v.Kind() != reflect.Map {
+			w.size += times * float64(v.Type().Size())
 		}
-		return int64(v.Type().Size()) + w.beyond(v)
+		w.push(v, times)
 	case reflect.Map:
-		return w.members(v)
+		w.members(v, times)
 	case reflect.Struct:
 		if w.of(v.Type()).guarded {
-			return 0
+			return
 		}
 		for i := range v.NumField() {
 			if f := v.Field(i); !w.of(f.Type()).flat {
-				size += w.beyond(f)
+				w.push(f, times)
 			}
 		}
 	default: // holds nothing, or nothing that can be seen
 	}
-	return size
-}
-
-func (w *walk) first(p unsafe.Pointer) bool {
-	if _, seen := w.many[p]; seen || slices.Contains(w.few[:w.n], p) {
-		return false
-	}
-	if w.n < len(w.few) {
-		w.few[w.n] = p
-		w.n++
-		return true
-	}
-	if w.many == nil {
-		w.many = map[unsafe.Pointer]struct{}{}
-	}
-	w.many[p] = struct{}{}
-	return true
 }
 
 // elements weighs what the elements of a slice or array hold beyond themselves: all of few, and of many some from everywhere.
-func (w *walk) elements(v reflect.Value) (size int64) {
+func (w *walk) elements(v reflect.Value, elem *typeWeight, times float64) {
 	n := v.Len()
-	if n == 0 || w.of(v.Type().Elem()).flat {
-		return 0
+	if n == 0 || elem.flat {
+		return
 	}
-	some := min(n, maxElements)
+	some := min(n, w.effort.elements)
+	times *= float64(n) / float64(some)
 	for i := range some {
-		size += w.beyond(v.Index(i * n / some))
+		w.push(v.Index((2*i+1)*n/(2*some)), times)
 	}
-	return scaled(size, n, some)
 }
 
-func (w *walk) members(v reflect.Value) (size int64) {
+func (w *walk) members(v reflect.Value, times float64) {
 	t, n := v.Type(), v.Len()
 	if v.IsNil() {
-		return 0
+		return
 	}
-	own := mapOverhead + int64(n)*int64(t.Key().Size()+t.Elem().Size()+mapPerMember)
-	if n == 0 || w.of(t.Key()).flat && w.of(t.Elem()).flat || !v.CanInterface() {
-		return own
+	info, key, value := w.of(t), w.of(t.Key()), w.of(t.Elem())
+	if !w.seen.first(v.UnsafePointer(), info, 0) {
+		return
 	}
-	some := 0
-	for members := v.MapRange(); some < maxElements && members.Next(); some++ {
-		size += w.beyond(members.Key()) + w.beyond(members.Value())
+	w.size += times * (mapOverhead + float64(n)*(key.size+value.size+mapPerMember))
+	if n == 0 || key.flat && value.flat || !v.CanInterface() {
+		return
 	}
-	return own + scaled(size, n, max(some, 1))
+	m, ok := info.members.Get().(*member)
+	if !ok {
+		m = &member{key: reflect.New(t.Key()).Elem(), value: reflect.New(t.Elem()).Elem()}
+	}
+	m.iter.Reset(v)
+	times *= float64(n) / float64(min(n, w.effort.elements))
+	for some := 0; some < w.effort.elements && m.iter.Next(); some++ {
+		m.key.SetIterKey(&m.iter)
+		m.value.SetIterValue(&m.iter)
+		down := len(w.rest)
+		w.push(m.key, times)
+		w.push(m.value, times)
+		w.run(down) // before the next one takes its room
+	}
+	m.iter.Reset(reflect.Value{})
+	m.key.SetZero()
+	m.value.SetZero()
+	info.members.Put(m)
 }
 
-// scaled is the size of n where that of some is known.
-func scaled(size int64, n, some int) int64 {
-	if n == some {
-		return size
+// clear leaves nothing of the value.
+func (w *walk) clear() {
+	clear(w.rest[:w.high])
+	if w.rest = w.rest[:0]; cap(w.rest) > keptWalk {
+		w.rest = nil
 	}
-	return int64(float64(size) / float64(some) * float64(n))
+	w.seen.clear()
+	w.size, w.out, w.high = 0, false, 0
+}
+
+// followed are the things that were followed already. They do not move: the value that is weighed is on the heap and keeps them.
+type followed struct {
+	slots []uint64 // 0 is free; a power of two, at most half of them taken
+	n     int
+}
+
+// first notes one, and says whether it is new. A thing and its first part have one address, so the type is told as well, and of a
+// slice its length and 1.
+func (s *followed) first(p unsafe.Pointer, t *typeWeight, long int) bool {
+	id := (uint64(uintptr(p))*0x9e3779b97f4a7c15+uint64(uintptr(unsafe.Pointer(t))))*0xff51afd7ed558ccd + uint64(long) //nolint:gosec // numbers; nothing is read through them
+	if 2*s.n >= len(s.slots) {
+		old := s.slots
+		s.slots, s.n = make([]uint64, max(64, 2*len(old))), 0
+		for _, o := range old {
+			if o != 0 {
+				s.add(o)
+			}
+		}
+	}
+	return s.add(max(id, 1))
+}
+
+func (s *followed) add(id uint64) bool {
+	last := uint64(len(s.slots) - 1)
+	at := id * 0x9e3779b97f4a7c15 >> 32
+	for ; s.slots[at&last] != 0; at++ {
+		if s.slots[at&last] == id {
+			return false
+		}
+	}
+	s.slots[at&last] = id
+	s.n++
+	return true
+}
+
+func (s *followed) clear() {
+	if s.n == 0 {
+		return
+	}
+	if s.n = 0; len(s.slots) > 2*keptWalk {
+		s.slots = nil
+		return
+	}
+	clear(s.slots)
 }
