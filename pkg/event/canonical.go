@@ -17,7 +17,8 @@ const MaxKey = 32 << 10
 
 // CanonicalKey is the canonical text of a key: the JSON array of args, each written as encoding/json does (struct tags,
 // MarshalJSON, MarshalText) and then brought into the one form that every publisher in every language agrees on: RFC 8785
-// (JCS), except that an integer keeps all its digits. CanonicalKey("sku-42") is ["sku-42"], CanonicalKey() is [].
+// (JCS), except that an integer keeps all its digits. CanonicalKey("sku-42") is ["sku-42"], CanonicalKey() is []. A float32 has
+// its own shortest form: 0.1, and not 0.10000000149011612, the double that it is.
 //
 // What JSON can't express is refused with an error that wraps ErrInvalid: NaN, infinities, functions, channels, cycles, and
 // any string that is not UTF-8, which encoding/json would silently replace. So are a key of more than MaxKey bytes, and a

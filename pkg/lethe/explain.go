@@ -89,12 +89,15 @@ func (n *Node) Explain(ctx context.Context, target event.Target) (Explanation, e
 	}
 	x.Known = true
 	key := depend.Key(f.name, target.ArgsHash())
-	if target.Args() != nil {
-		key = f.keyLabel(string(target.Args()))
-	}
 	var e *entry
-	if target.Args() != nil && n.memory() != nil {
-		e, x.Tier, x.Usable = f.inspect(string(target.Args()))
+	if text := string(target.Args()); text != "" {
+		if own, ok := f.takes(text); ok {
+			text = own
+		}
+		key = f.keyLabel(text)
+		if n.memory() != nil {
+			e, x.Tier, x.Usable = f.inspect(text)
+		}
 	}
 	labels := []depend.Label{key, f.label}
 	if e != nil {

@@ -1,6 +1,7 @@
 package lethe
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 
@@ -14,25 +15,40 @@ const (
 	maxFormed = 256
 )
 
-// formOf is an example of the canonical keys of a function: its arguments' fields by name, with an empty string, 0 or false for
-// every value. null stands for what a json.Marshaler writes, of which nothing is known; then whole is false. It is empty where it
-// would be too long.
-func formOf(types []reflect.Type) (form string, whole bool) {
-	whole = true
+// form is an example of the canonical keys of a function: its arguments' fields by name, with an empty string, 0 or false for every
+// value, and 0.5 for a float32.
+type form struct {
+	text    string // empty where it would be too long; null in it for what writes its own JSON, of which nothing is known
+	part    bool   // the text does not show everything
+	narrow  bool   // a float32 stands somewhere in the keys
+	blurred bool   // and where that is, the text does not show
+}
+
+const float32Example = "0.5"
+
+func formOf(types []reflect.Type) (f form) {
 	args := make([]any, 0, len(types))
 	for _, t := range types {
-		args = append(args, exampleOf(t, false, &whole))
+		args = append(args, f.example(t, false))
 	}
 	text, err := event.CanonicalKey(args...)
 	if err != nil || len(text) > maxForm {
-		return "", false
+		return form{part: true, narrow: f.narrow, blurred: f.narrow}
 	}
-	return text, whole
+	f.text = text
+	return f
 }
 
-// exampleOf is an example of the JSON of a key's type, which checkKey has taken. Quoted is the option "string" of a field.
-func exampleOf(t reflect.Type, quoted bool, whole *bool) any {
-	switch kind := kindOf(t); {
+// example is an example of the JSON of a key's type, which checkKey has taken. Quoted is the option "string" of a field.
+func (f *form) example(t reflect.Type, quoted bool) any {
+	kind := kindOf(t)
+	narrow := kind == numberKind && t.Kind() == reflect.Float32
+	f.narrow = f.narrow || narrow
+	switch {
+	case narrow && quoted:
+		return float32Example
+	case narrow:
+		return json.RawMessage(float32Example)
 	case kind == stringKind, quoted && (kind == numberKind || kind == boolKind):
 		return ""
 	case kind == numberKind:
@@ -41,78 +57,103 @@ func exampleOf(t reflect.Type, quoted bool, whole *bool) any {
 		return false
 	case kind == objectKind:
 		fields := map[string]any{}
-		exampleFields(t, fields, whole)
+		f.fields(t, fields)
 		return fields
 	case kind == arrayKind && t.Len() <= maxFormed:
 		elements := make([]any, t.Len())
 		if len(elements) > 0 {
-			elements[0] = exampleOf(t.Elem(), false, whole)
+			elements[0] = f.example(t.Elem(), false)
 		}
 		for i := range elements {
 			elements[i] = elements[0]
 		}
 		return elements
+	case kind == arrayKind:
+		var hidden form
+		hidden.example(t.Elem(), false)
+		f.narrow = f.narrow || hidden.narrow
+		f.blurred = f.blurred || hidden.narrow
 	}
-	*whole = false
+	f.part = true
 	return nil
 }
 
-// exampleFields goes through a struct's fields as checkKeyFields does.
-func exampleFields(t reflect.Type, fields map[string]any, whole *bool) {
+// fields goes through a struct's fields as checkKeyFields does.
+func (f *form) fields(t reflect.Type, fields map[string]any) {
 	for i := range t.NumField() {
-		f := t.Field(i)
-		if f.Name == "_" || f.Type.Size() == 0 && !f.IsExported() {
+		sf := t.Field(i)
+		if sf.Name == "_" || sf.Type.Size() == 0 && !sf.IsExported() {
 			continue
 		}
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		if !nameTaken(name) {
 			name = ""
 		}
-		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
-			exampleFields(f.Type, fields, whole)
+		if sf.Anonymous && name == "" && sf.Type.Kind() == reflect.Struct {
+			f.fields(sf.Type, fields)
 			continue
 		}
 		if name == "" {
-			name = f.Name
+			name = sf.Name
 		}
-		fields[name] = exampleOf(f.Type, hasOption(options, "string"), whole)
+		fields[name] = f.example(sf.Type, hasOption(options, "string"))
 	}
 }
 
-// sameForm reports whether a canonical key has the form of an example: the same count of arguments, the same fields by name, and
-// values of the same kinds. Only the structure is scanned; the text is known to be canonical.
-func sameForm(form, key string) bool {
-	for form != "" && key != "" {
+// takes reports whether a canonical key has this form, which has a text: the same count of arguments, the same fields by name, and
+// values of the same kinds. Only the structure is scanned; the text is known to be canonical. own is the key as this function writes
+// it: where a float32 stands, an event may say the same number as a double.
+func (f *form) takes(key string) (own string, ok bool) {
+	var changed []byte // own, up to the last number that was changed
+	copied := 0        // of key
+	example, rest := f.text, key
+	for example != "" && rest != "" {
 		var n, m int
-		switch c := form[0]; {
+		switch c := example[0]; {
 		case c == '"':
-			if key[0] != '"' {
-				return false
+			if rest[0] != '"' {
+				return "", false
 			}
-			n, m = stringEnd(form), stringEnd(key)
+			n, m = stringEnd(example), stringEnd(rest)
 			// A value of canonical JSON is not followed by a colon.
-			if strings.HasPrefix(form[n:], ":") && form[:n] != key[:m] {
-				return false
+			switch name := strings.HasPrefix(example[n:], ":"); {
+			case name && example[:n] != rest[:m],
+				!name && n > len(`""`) && !isFloat32(strings.Trim(rest[:m], `"`)):
+				return "", false
 			}
 		case strings.IndexByte("[]{},:", c) >= 0:
-			if key[0] != c {
-				return false
+			if rest[0] != c {
+				return "", false
 			}
 			n, m = 1, 1
 		case c == 'n': // anything but nothing
-			n, m = len("null"), elementEnd(key)
-			if m == 0 {
-				return false
+			n, m = len("null"), elementEnd(rest)
+			if m == 0 || f.blurred && !float32sOnly(rest[:m]) {
+				return "", false
 			}
 		default:
-			if kindOfByte(key[0]) != kindOfByte(c) || strings.IndexByte("]},:", key[0]) >= 0 {
-				return false
+			if kindOfByte(rest[0]) != kindOfByte(c) || strings.IndexByte("]},:", rest[0]) >= 0 {
+				return "", false
 			}
-			n, m = scalarEnd(form), scalarEnd(key)
+			n, m = scalarEnd(example), scalarEnd(rest)
+			if example[:n] != float32Example {
+				break
+			}
+			number, exact := float32Text(rest[:m])
+			switch at := len(key) - len(rest); {
+			case !exact:
+				return "", false
+			case number != rest[:m]:
+				changed = append(append(changed, key[copied:at]...), number...)
+				copied = at + m
+			}
 		}
-		form, key = form[n:], key[m:]
+		example, rest = example[n:], rest[m:]
 	}
-	return form == key
+	if copied == 0 {
+		return key, example == rest
+	}
+	return string(append(changed, key[copied:]...)), example == rest
 }
 
 // stringEnd is where what follows the string begins that s begins with.

@@ -20,7 +20,7 @@ type function struct {
 	former string
 	hashed bool
 	shape  []jsonKind   // of its arguments
-	form   string       // an example of its keys, see formOf
+	form   form         // of its keys
 	like   event.Target // a hashed key of this form; zero where it isn't known
 	ttl    time.Duration
 	label  depend.Label

@@ -10,8 +10,8 @@ import (
 )
 
 // checkKey refuses a K whose JSON does not tell all its values apart: two of them would share an entry. The error names the
-// field. usesText says that K or a field of it writes itself (MarshalText, MarshalJSON): then equal texts may come from values
-// that == tells apart, like two time.Time of one instant, and K itself may not key the hot tier.
+// field. usesText says that K or a field of it writes itself (MarshalText, MarshalJSON), or is a float in quotes: then equal texts may
+// come from values that == tells apart, like two time.Time of one instant, or the other way round, and K itself may not key the hot tier.
 func checkKey(t reflect.Type) (usesText bool, err error) {
 	return checkKeyAt(t, t.String())
 }
@@ -73,6 +73,10 @@ func checkKeyFields(t reflect.Type, path string, names map[string]string) (usesT
 			}
 			names[name] = at
 			text, err = checkKeyAt(f.Type, at)
+			// In quotes 0 and -0, which are equal in Go, are two texts.
+			if k := f.Type.Kind(); hasOption(options, "string") && (k == reflect.Float32 || k == reflect.Float64) {
+				text = true
+			}
 		}
 		if err != nil {
 			return false, err

@@ -16,28 +16,27 @@ func (f *function) keyLabel(key string) depend.Label {
 	return f.label.Key(key)
 }
 
-// takes reports whether a canonical key can be of this function. The common ones, a single string or number, are told by
-// their ends: no quote stands within such a string, no comma within a number.
-func (f *function) takes(key string) bool {
+// takes reports whether a canonical key can be of this function, and as which of its keys. The common ones, a single string or
+// number, are told by their ends: no quote stands within such a string, no comma within a number.
+func (f *function) takes(key string) (own string, ok bool) {
 	if len(f.shape) == 1 && len(key) > 2 && key[0] == '[' && key[len(key)-1] == ']' {
 		switch arg := key[1 : len(key)-1]; {
 		case f.shape[0] == stringKind && arg[0] == '"' && strings.IndexByte(arg[1:], '"') == len(arg)-2:
-			return true
-		case f.shape[0] == numberKind && kindOfByte(arg[0]) == numberKind && strings.IndexByte(arg, ',') < 0:
-			return true
+			return key, true
+		case f.shape[0] == numberKind && !f.form.narrow && kindOfByte(arg[0]) == numberKind && strings.IndexByte(arg, ',') < 0:
+			return key, true
 		}
 	}
-	if f.form != "" {
-		return sameForm(f.form, key)
+	if f.form.text != "" {
+		return f.form.takes(key)
 	}
-	return fits(f.shape, []byte(key))
+	return key, fits(f.shape, []byte(key)) && (!f.form.blurred || float32sOnly(key))
 }
 
 // setForm notes what keys of these arguments look like.
 func (f *function) setForm(types []reflect.Type) {
-	form, whole := formOf(types)
-	if f.form = form; whole {
-		f.like = event.FromCanonical(f.name, form).Hashed()
+	if f.form = formOf(types); !f.form.part {
+		f.like = event.FromCanonical(f.name, f.form.text).Hashed()
 	}
 }
 
@@ -59,14 +58,15 @@ func (b *labeller) function(name string) *function {
 // shape says that the arguments can't be the function's, which then counts as a whole.
 func (b *labeller) label(t event.Target) (l depend.Label, ok, shape bool) {
 	if key := t.Canonical(); key != "" {
-		switch f := b.function(t.Name()); {
-		case f == nil:
+		f := b.function(t.Name())
+		if f == nil {
 			return l, false, false
-		case !f.takes(key):
-			return f.label, true, true
-		default:
-			return f.keyLabel(key), true, false
 		}
+		own, taken := f.takes(key)
+		if !taken {
+			return f.label, true, true
+		}
+		return f.keyLabel(own), true, false
 	}
 	switch t.Scope() {
 	case event.ScopeAll:
@@ -81,7 +81,8 @@ func (b *labeller) label(t event.Target) (l depend.Label, ok, shape bool) {
 			return l, false, false
 		}
 		if hash := t.ArgsHash(); hash != "" && f.hashed {
-			if !t.SameShape(f.like) {
+			// Of a hashed float32 it can't be told whether it was said as a double.
+			if f.form.narrow || !t.SameShape(f.like) {
 				return f.label, true, true
 			}
 			return f.label.Key(hash), true, false

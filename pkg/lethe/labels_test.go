@@ -111,8 +111,8 @@ func TestTakesIsFits(t *testing.T) {
 	for _, shape := range shapes {
 		f := function{shape: slices.Clone(shape)}
 		for _, key := range keys {
-			if got, want := f.takes(key), fits(shape, []byte(key)); got != want {
-				t.Errorf("shape %q, key %s: %v, want %v", shape, key, got, want)
+			if _, got := f.takes(key); got != fits(shape, []byte(key)) {
+				t.Errorf("shape %q, key %s: %v", shape, key, got)
 			}
 		}
 	}

@@ -157,7 +157,9 @@ func WithFormerName(name string) Option {
 	})
 }
 
-// WithHashedKeys keeps the arguments off the bus: events carry a hash of the key. Writers by event.Name add Target.Hashed.
+// WithHashedKeys keeps the arguments off the bus: events carry a hash of the key. Writers by event.Name add Target.Hashed. With a
+// float32 among the arguments each such event forgets the whole function: whether a publisher hashed its shortest form or the double
+// that it is, a hash does not tell.
 func WithHashedKeys() Option { return optionFunc(func(s *settings) { s.hashed = true }) }
 
 // WithAudit checks this fraction of the function's keys, over 0 to 1, against the loader: 1 s, 10 s and 60 s after an event that
