@@ -23,7 +23,7 @@ type link struct {
 // trouble is err, with what keeps the connection from being made: the connection itself forgets that.
 func (l *link) trouble(err error) error {
 	if last := l.last.Load(); err != nil && last != nil && !l.IsConnected() {
-		return fmt.Errorf("%w: cannot connect to %s: %w", err, l.url, *last)
+		return fmt.Errorf("cannot connect to %s: %w; %w", l.url, *last, err)
 	}
 	return err
 }

@@ -19,7 +19,25 @@ func (a *api) nodes(w http.ResponseWriter, r *http.Request) {
 	}
 	members := ctl.Members(nodes)
 	ctl.WithOutboxes(ctx, a.conn.Conn, a.node.Status().Fleet, members)
+	a.here(members)
 	writeJSON(w, http.StatusOK, map[string][]ctl.Member{"nodes": members})
+}
+
+// here puts in what this node knows of itself, for which it needs no bus.
+func (a *api) here(members []ctl.Member) {
+	name := a.node.Name()
+	for i := range members {
+		m := &members[i]
+		if m.Node != name || m.SeenMs > 0 {
+			continue
+		}
+		if m.Outbox == nil {
+			m.Outbox = a.outbox()
+		}
+		if m.State != lethe.Current.String() && m.Duplicates == 0 {
+			m.Why = ctl.Why(a.unready())
+		}
+	}
 }
 
 // unfinished is the answer to a barrier that ended too soon: an error that says as much as the answer would have.
@@ -38,6 +56,8 @@ func (a *api) barrier(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	got, err := a.node.Barrier(ctx, token)
 	report := ctl.ReportOf(got)
+	a.here(report.Applied)
+	a.here(report.Pending)
 	switch {
 	case errors.Is(err, lethe.ErrPending):
 		p := bad(http.StatusGatewayTimeout, "token", "within %v: %v", timeout, err)

@@ -86,7 +86,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 // watchReady notes when the node was first Ready, and its database announced on the node's bus; it says in the log what it is
 // waiting for when that takes long.
 func (a *api) watchReady(ctx context.Context) {
-	if !a.await(ctx, a.node.Ready, "reads are answered from the source, and nothing is stored") {
+	if !a.await(ctx, a.node.Ready, "") {
 		return
 	}
 	a.events.begin(a.node.Position())
@@ -97,7 +97,7 @@ func (a *api) watchReady(ctx context.Context) {
 	a.logger.Info("ready", "cursor", a.node.Status().Cursor)
 }
 
-// await waits until ready says so, or ctx ends, and logs meanwhile why not.
+// await waits until ready says so, or ctx ends, and logs why not, and what works meanwhile where the reason does not tell.
 func (a *api) await(ctx context.Context, ready func(context.Context) error, meanwhile string) bool {
 	const patience = 5 * time.Second
 	for {
@@ -110,7 +110,11 @@ func (a *api) await(ctx context.Context, ready func(context.Context) error, mean
 		case ctx.Err() != nil, errors.Is(err, lethe.ErrClosed):
 			return false
 		}
-		a.logger.Warn("not ready", "meanwhile", meanwhile, "reason", a.conn.trouble(err))
+		said := []any{"reason", a.conn.trouble(err)}
+		if meanwhile != "" {
+			said = append(said, "meanwhile", meanwhile)
+		}
+		a.logger.Warn("not ready", said...)
 		select {
 		case <-waiting.Done(): // what is refused at once is asked about no more often
 		case <-ctx.Done():

@@ -25,6 +25,7 @@ type manifestStatus struct {
 
 func (a *api) status(w http.ResponseWriter, r *http.Request) {
 	s := nodeStatus{Status: ctl.StatusOf(a.node)}
+	s.Why = ctl.Why(a.unready())
 	if a.manifests != nil {
 		s.Outbox = a.outbox()
 		s.Manifests = &manifestStatus{Ready: true}
@@ -86,10 +87,13 @@ func (a *api) otherBus(ctx context.Context) error {
 
 // reason is what keeps the node from being ready right now.
 func (a *api) reason(ctx context.Context) error {
+	if err := a.unready(); err != nil || a.manifests == nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
-	if err := a.node.Ready(ctx); err != nil || a.manifests == nil {
-		return a.conn.trouble(err)
-	}
 	return a.manifests.Refused(ctx)
 }
+
+// unready is why the node is not current, nil where it is: what /readyz and /v1/status say alike.
+func (a *api) unready() error { return a.conn.trouble(a.node.Status().Err) }

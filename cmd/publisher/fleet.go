@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ func newNodes(o *options) *cobra.Command {
 		Use:   "nodes",
 		Short: "List the nodes of the fleet, with those that others know of and that do not answer",
 		Long: "List the nodes of the fleet, with those that others know of and that do not answer: their state is silent.\n\n" +
+			"FOR is how long a node has been current, or has not; WHY, where one is not, the reason and what its reads get meanwhile.\n" +
 			"BEHIND is how many events others know of that a node has not applied, LEASE AGE how long ago what it serves was known to\n" +
 			"be current, OUTBOX how many changes wait to be announced in its database and for how long (\"-\": it has none, or does not tell),\n" +
 			"SEEN when it last gave a sign of life. A name with \"(2 instances!)\" is that of several living nodes: give each its own.",
@@ -47,19 +49,31 @@ func (o *options) nodes(cmd *cobra.Command) error {
 	})
 }
 
-// nodeTable is a line for each member, below a head, and their names.
+// nodeTable is a line for each member, below a head, and their names. There is a column for reasons where a member has one.
 func nodeTable(members []ctl.Member) (rows, names []string) {
-	rows = []string{"NODE\tSTATE\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tOUTBOX\tVERSION\tSEEN"}
+	rows = []string{"NODE\tSTATE\tFOR\tCURSOR\tBEHIND\tLEASE AGE\tENTRIES\tRESETS\tOUTBOX\tVERSION\tSEEN"}
+	reasons := slices.ContainsFunc(members, func(m ctl.Member) bool { return m.Why != "" })
+	if reasons {
+		rows[0] += "\tWHY"
+	}
 	for _, m := range members {
 		name := plain(m.Node)
 		if m.Duplicates > 0 {
 			name += fmt.Sprintf(" (%d instances!)", m.Duplicates+1)
 		}
 		names = append(names, m.Node)
-		rows = append(rows, strings.Join([]string{
-			name, m.State, known(m, m.Cursor), known(m, m.Behind), known(m, brief(m.LeaseAgeMs)), known(m, m.Entries),
+		since := "-"
+		if m.SinceMs > 0 {
+			since = brief(m.SinceMs)
+		}
+		cells := []string{
+			name, m.State, since, known(m, m.Cursor), known(m, m.Behind), known(m, brief(m.LeaseAgeMs)), known(m, m.Entries),
 			known(m, m.Resets), m.Outbox.String(), plain(cmp.Or(m.Version, "-")), seen(m),
-		}, "\t"))
+		}
+		if reasons {
+			cells = append(cells, plain(cmp.Or(m.Why, "-")))
+		}
+		rows = append(rows, strings.Join(cells, "\t"))
 	}
 	return rows, names
 }

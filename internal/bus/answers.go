@@ -124,7 +124,18 @@ func (b *Bus) request(ctx context.Context, _ *nats.Conn, m *nats.Msg) (*nats.Msg
 	if err != nil {
 		return nil, err
 	}
-	return b.answers.wait(ctx, q, nil)
+	answer, err := b.answers.wait(ctx, q, nil)
+	if err == nil && b.why.get(areaInbox) != nil {
+		b.why.set(areaInbox, nil)
+	}
+	return answer, err
+}
+
+// hears says whether answers arrive by a subscription to subject.
+func (a *answers) hears(subject string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sub != nil && subject == a.prefix+"*"
 }
 
 // within is wait for at most d.

@@ -38,6 +38,7 @@ type Bus struct {
 
 	asOf    atomic.Int64 // the moment the last lease counts from, also after it is gone; 0 = there was none
 	clock   atomic.Int64 // what turns the leader's time, Unix nanoseconds, into the node's, at the latest; 0 = not known
+	was     atomic.Bool  // ready once
 	deaf    atomic.Bool  // the server refuses the live feed; until something comes on it
 	queue   *queue
 	feed    Feed
@@ -130,6 +131,10 @@ func (b *Bus) denied(subject string, err error) {
 	if subject == event.LiveSubject(b.cfg.Fleet, ">") && !b.cfg.PublishOnly {
 		b.why.set(areaFeed, err)
 		b.deaf.Store(true)
+		b.board.poke()
+	}
+	if b.answers.hears(subject) {
+		b.why.set(areaInbox, errInbox(b.nc, err))
 		b.board.poke()
 	}
 	b.refused("subscribe", subject)

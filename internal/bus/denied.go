@@ -1,10 +1,14 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -33,8 +37,50 @@ func (d *denials) first(conn uint64, subject string) bool {
 	return true
 }
 
-// refused logs a permission that is missing. what is publish or subscribe.
+// granted is what has to be granted where a subject was refused: the subject without what is random or a number in it. Inboxes have
+// random tokens behind their prefix, which for those of this connection is own; names of consumers are random, acks and flow control
+// count.
+func granted(subject, own string) string {
+	if strings.HasPrefix(subject, own+".") {
+		return own + ".>"
+	}
+	tokens := strings.Split(subject, ".")
+	keep := len(tokens)
+	switch first := tokens[0]; {
+	case first == "lethe":
+	case first == "$JS" && len(tokens) > 1 && tokens[1] == "API":
+		keep = len([]string{"$JS", "API", "STREAM", "INFO", "name of the stream"})
+	case first == "$JS" && len(tokens) > 2 && tokens[2] == "API":
+		keep = len([]string{"$JS", "domain", "API", "STREAM", "INFO", "name of the stream"})
+	case strings.HasPrefix(first, "$"):
+		keep = len([]string{"$JS", "ACK", "name of the stream"})
+	default:
+		keep = 1 // an inbox of another connection
+	}
+	if len(tokens) <= keep {
+		return subject
+	}
+	return strings.Join(tokens[:keep], ".") + ".>"
+}
+
+// inboxPrefix is what the inboxes of a connection begin with.
+func inboxPrefix(nc *nats.Conn) string {
+	return strings.TrimSuffix(cmp.Or(nc.Opts.InboxPrefix, nats.InboxPrefix), ".")
+}
+
+// errInbox says why no answer can arrive.
+func errInbox(nc *nats.Conn, no error) error {
+	own := inboxPrefix(nc)
+	return fmt.Errorf("no answer can arrive: the user of this connection may not subscribe to %q; connect with the inbox prefix that the "+
+		"user has (--inbox-prefix, nats.CustomInboxPrefix), or grant this one: %w", own+".>", no)
+}
+
+// refused logs a permission that is missing, once a connection. what is publish or subscribe.
 func (b *Bus) refused(what, subject string) {
+	subject = granted(subject, inboxPrefix(b.nc))
+	if what == "subscribe" && b.effect(what, subject) == "" {
+		return // a subscription of the program's own, on a connection that it shares with the node
+	}
 	if !b.denials.first(connNumber(b.nc), what+" "+subject) {
 		return
 	}
@@ -59,7 +105,8 @@ func (b *Bus) effect(what, subject string) string {
 		{ctl + "barrier", "the node can't ask the others: no Barrier, and no roster to start with"},
 		{"$", "what needed it fails"},
 		{"lethe.", "what needed it fails"},
-		{"", "the node can't answer who asks it (allow_responses): every Barrier waits as long as it may serve"},
+		{nats.InboxPrefix[:len(nats.InboxPrefix)-1], "the node can't answer who asks it (allow_responses): every Barrier waits as long as it may serve"},
+		{"", "if these are inboxes: the node can't answer who asks it (allow_responses), and every Barrier waits as long as it may serve"},
 	}
 	if what == "subscribe" {
 		effects = []struct{ subject, effect string }{
@@ -68,7 +115,7 @@ func (b *Bus) effect(what, subject string) string {
 			{ctl + "barrier", "the node can't say what it has applied: every Barrier waits as long as it may serve"},
 			{ctl + "has", "lethe-publisher can't ask this node for its functions: an invalidation of one that no node has is published with a warning"},
 			{ctl, "the node can't be asked"},
-			{"", "no answer of a server or a node arrives: the node is never ready (does the inbox prefix fit?)"},
+			{inboxPrefix(b.nc) + ".", "no answer of a server or a node arrives: the node is never ready; connect with the inbox prefix that the user has"},
 		}
 	}
 	for _, e := range effects {

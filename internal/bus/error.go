@@ -62,6 +62,7 @@ type area int
 
 const (
 	areaConn area = iota
+	areaInbox
 	areaFeed
 	areaStream
 	areaTick

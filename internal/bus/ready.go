@@ -27,9 +27,15 @@ func (b *Bus) Ready(ctx context.Context) error {
 	}
 }
 
+// ready is what Ready and Status go by, so that they never disagree. A node whose live feed is forbidden may have a lease all the
+// same, since it polls; it is not ready.
 func (b *Bus) ready(lease int64, epoch string) bool {
+	ready := lease > b.cfg.Now() && b.why.get(areaFeed) == nil && !b.horizon.muted.Load()
 	if b.cfg.PublishOnly {
-		return epoch != "" && b.nc.IsConnected()
+		ready = epoch != "" && b.nc.IsConnected()
 	}
-	return lease > b.cfg.Now() && b.why.get(areaFeed) == nil && !b.horizon.muted.Load()
+	if ready && !b.was.Load() {
+		b.was.Store(true)
+	}
+	return ready
 }

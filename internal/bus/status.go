@@ -1,18 +1,15 @@
 package bus
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // State of a Bus.
 type State int
 
 // States.
 const (
-	Starting State = iota // never leased yet
-	Current               // the lease holds
-	Expired               // the lease is gone
+	Starting State = iota // never ready yet
+	Current               // ready: what Ready says, and the lease holds
+	Expired               // ready once, and not now
 	Closed
 )
 
@@ -56,15 +53,13 @@ func (b *Bus) Status() Status {
 	switch {
 	case b.life.Err() != nil:
 		s.State, s.Err = Closed, ErrClosed
-	case b.cfg.PublishOnly && b.ready(0, v.Epoch):
+	case b.ready(v.End, v.Epoch):
 		s.State = Current
-	case v.End > now:
-		s.State = Current
-	case v.Ready:
+	case b.was.Load():
 		s.State = Expired
 	}
-	if s.Err == nil && s.State == Starting && !b.cfg.PublishOnly {
-		s.Err = errors.New("catching up")
+	if s.State == Starting || s.State == Expired {
+		_, s.Err = b.Why()
 	}
 	return s
 }

@@ -6,7 +6,7 @@ import "errors"
 //
 //nolint:gochecknoglobals // a constant table
 var codes = [areas]string{
-	areaConn: "connection", areaFeed: "feed", areaStream: "stream", areaTick: "tick", areaFetch: "fetch", areaPresence: "presence",
+	areaConn: "connection", areaInbox: "inbox", areaFeed: "feed", areaStream: "stream", areaTick: "tick", areaFetch: "fetch", areaPresence: "presence",
 }
 
 // errCatchingUp is the reason where nothing is wrong.

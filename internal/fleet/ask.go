@@ -29,6 +29,7 @@ func (f *Fleet) Barrier(ctx context.Context, t event.Token) (applied, pending []
 	err = f.ask(ctx, p, question{Token: t}, func() bool { return p.done(f.now()) })
 	now := f.now()
 	complete = err == nil && p.done(now)
+	f.know(p, t)
 	applied, pending = p.result(now)
 	return applied, pending, complete, err
 }
@@ -54,6 +55,7 @@ func (f *Fleet) Nodes(ctx context.Context) ([]Member, error) {
 		}
 		return count > 0 && now-news > quietFor && now-begun > 2*quietFor || now-begun > againEvery
 	})
+	f.know(p, event.Token{})
 	var all []Member
 	for _, v := range p.voters {
 		if !v.gone {
@@ -65,6 +67,14 @@ func (f *Fleet) Nodes(ctx context.Context) ([]Member, error) {
 	}
 	slices.SortFunc(all, byName)
 	return all, err
+}
+
+// know puts in what this node knows of itself: it need not be asked over a bus that may be away. It changes what is shown, not
+// whether all is settled: a question that came back says that whoever was there before it has been heard of.
+func (f *Fleet) know(p *poll, t event.Token) {
+	if !f.cfg.AskOnly {
+		p.know(f.self(), t.IsZero() || f.cfg.Reached(t))
+	}
 }
 
 // ask puts q to the fleet until done says so, repeating it for who has not settled. It returns an error where asking can't be

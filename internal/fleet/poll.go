@@ -29,6 +29,13 @@ type voter struct {
 	answered, applied, gone bool
 }
 
+// answers takes what v says of itself; the longest horizon it ever told counts.
+func (v *voter) answers(m Member) {
+	horizon := v.HorizonMs
+	v.Member, v.answered = m.clamped(), true
+	v.HorizonMs, v.SeenMs = horizon, 0
+}
+
 // teller is who can be asked for a roster, and how much of it has come.
 type teller struct {
 	instance string
@@ -77,9 +84,7 @@ func (p *poll) take(a answer) {
 	if v == nil {
 		return
 	}
-	horizon := v.HorizonMs
-	v.Member, v.answered = a.clamped(), true
-	v.HorizonMs, v.SeenMs = horizon, 0
+	v.answers(a.Member)
 	v.applied = v.applied || a.Applied
 	p.trusted = p.trusted || a.Seasoned
 	for _, m := range a.Gone {
@@ -89,6 +94,14 @@ func (p *poll) take(a answer) {
 		p.add(m, false)
 	}
 	p.count(a)
+}
+
+// know is what the asker, a member itself, knows of itself.
+func (p *poll) know(self Member, applied bool) {
+	if v := p.add(self, true); v != nil {
+		v.answers(self)
+		v.applied = v.applied || applied
+	}
 }
 
 // count keeps account of whose rosters are known.

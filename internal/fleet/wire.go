@@ -18,6 +18,7 @@ const (
 	maxQuestion   = 64 << 10
 	maxAnswer     = 1 << 20
 	textMost      = 64                        // of a name, and of what else a member says in words
+	whyMost       = 512                       // of why it is not current
 	intervalMost  = time.Minute               // until a member tells of itself again
 	agoMost       = 24 * time.Hour            // since it was heard of
 	horizonMost   = 10 * 365 * 24 * time.Hour // of ServeStale; how much of it counts, the stream's metadata says
@@ -29,6 +30,8 @@ type Member struct {
 	Instance   string `json:"instance"` // two processes of one name are two members
 	Version    string `json:"version,omitempty"`
 	State      string `json:"state,omitempty"`
+	Why        string `json:"why,omitempty"`     // why it is not current
+	SinceMs    int64  `json:"sinceMs,omitempty"` // how long it has been current, or has not
 	Epoch      string `json:"epoch,omitempty"`
 	Cursor     uint64 `json:"cursor"`
 	Last       uint64 `json:"last"`
@@ -124,16 +127,17 @@ func (m Member) clamped() Member {
 	m.SeenMs = min(max(m.SeenMs, 0), agoMost.Milliseconds())
 	m.LeaseAgeMs = max(m.LeaseAgeMs, 0)
 	m.Duplicates = min(max(m.Duplicates, 0), instancesMost)
-	m.Version, m.State, m.Epoch = clip(m.Version), clip(m.State), clip(m.Epoch)
+	m.SinceMs = max(m.SinceMs, 0)
+	m.Version, m.State, m.Epoch, m.Why = clip(m.Version, textMost), clip(m.State, textMost), clip(m.Epoch, textMost), clip(m.Why, whyMost)
 	return m
 }
 
-// clip returns a copy of the first textMost bytes of s where it has more, without what is no printable ASCII.
-func clip(s string) string {
+// clip returns a copy of the first most bytes of s where it has more, without what is no printable ASCII.
+func clip(s string, most int) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
-	}, s[:min(len(s), textMost)])
+	}, s[:min(len(s), most)])
 }

@@ -64,13 +64,13 @@ func (n *Node) Barrier(ctx context.Context, t event.Token) (Report, error) {
 	case err != nil:
 		return r, &Error{Op: "barrier", Name: t.String(), Err: err}
 	case !complete:
-		return r, &Error{Op: "barrier", Name: t.String(), Err: fmt.Errorf("%w: %s: %w", ErrPending, waitedFor(r), context.Cause(ctx))}
+		return r, &Error{Op: "barrier", Name: t.String(), Err: fmt.Errorf("%w: %s: %w", ErrPending, n.waitedFor(r), context.Cause(ctx))}
 	}
 	return r, nil
 }
 
-// waitedFor names the nodes a Barrier waits for.
-func waitedFor(r Report) string {
+// waitedFor names the nodes a Barrier waits for, and says where none of them can be asked.
+func (n *Node) waitedFor(r Report) string {
 	const most = 10
 	var names []string
 	for i, p := range r.Pending {
@@ -80,10 +80,14 @@ func waitedFor(r Report) string {
 		}
 		names = append(names, p.Name)
 	}
-	if names == nil {
+	switch text := strings.Join(names, ", "); {
+	case !n.conn.IsConnected():
+		return strings.TrimPrefix(text+"; this node is not connected to NATS, and can't ask the others", "; ")
+	case names == nil:
 		return "no roster can be trusted yet"
+	default:
+		return text
 	}
-	return strings.Join(names, ", ")
 }
 
 func (n *Node) statuses(members []fleet.Member) []NodeStatus {
@@ -95,9 +99,13 @@ func (n *Node) statuses(members []fleet.Member) []NodeStatus {
 		}
 	}
 	for _, m := range members {
+		var why error
+		if m.Why != "" {
+			why = errors.New(m.Why)
+		}
 		all = append(all, NodeStatus{
 			Status: Status{
-				State: stateOf(m.State), Fleet: n.cfg.Fleet, Name: m.Node, Epoch: m.Epoch, Cursor: m.Cursor, Last: m.Last,
+				State: stateOf(m.State), Err: why, Since: time.Duration(m.SinceMs) * time.Millisecond, Fleet: n.cfg.Fleet, Name: m.Node, Epoch: m.Epoch, Cursor: m.Cursor, Last: m.Last,
 				LeaseAge: time.Duration(m.LeaseAgeMs) * time.Millisecond, Entries: m.Entries, Bytes: m.Bytes,
 				Resets: m.Resets, GapsHealed: m.GapsHealed, Duplicates: max(m.Duplicates, named[m.Node]-1, n.fleet.Duplicates(m.Node)),
 			},
@@ -160,7 +168,10 @@ func (n *Node) self() fleet.Member {
 		s := n.Status()
 		m.State, m.Epoch, m.Cursor, m.Last = s.State.String(), s.Epoch, s.Cursor, s.Last
 		m.LeaseAgeMs, m.Entries, m.Bytes, m.Resets, m.GapsHealed = s.LeaseAge.Milliseconds(), s.Entries, s.Bytes, s.Resets, s.GapsHealed
-		m.Duplicates = s.Duplicates
+		m.Duplicates, m.SinceMs = s.Duplicates, s.Since.Milliseconds()
+		if s.Err != nil {
+			m.Why = s.Err.Error()
+		}
 	}
 	return m
 }

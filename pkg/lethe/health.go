@@ -2,7 +2,6 @@ package lethe
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -61,13 +60,17 @@ func (h *health) look(now time.Duration, s seen) {
 		h.told = !h.publishOnly && (h.lost == 0 || now-h.lost >= changesEvery)
 		if h.told {
 			h.lost = now
-			h.log.Warn("the lease is lost: each function's policy applies", "event", "lease_lost", "code", s.code, "reason", s.why,
+			h.log.Warn("the node is no longer current", "event", "lease_lost", "code", s.code, "reason", s.why,
 				"age", s.age.Round(time.Millisecond), "behind", s.last-min(s.cursor, s.last))
 		}
 	case !s.current && now >= h.next:
 		gone := now - h.since
 		h.next = now + min(gone, unreadyMost)
-		h.log.Warn("the node is not ready", "event", "not_ready", "code", s.code, "reason", s.why, "for", gone.Round(time.Second))
+		text := "the node is not ready"
+		if h.ready && !h.publishOnly {
+			text = "the node is still not current" // it was ready, and stays so at /readyz
+		}
+		h.log.Warn(text, "event", "not_ready", "code", s.code, "reason", s.why, "for", gone.Round(time.Second))
 	}
 }
 
@@ -79,7 +82,7 @@ func (h *health) found(now time.Duration, s seen) {
 		h.log.Info("the node is ready", append([]any{"event", "ready", "took", gone.Round(time.Millisecond), "cursor", s.cursor}, s.nats...)...)
 	case h.told && (h.back == 0 || now-h.back >= changesEvery):
 		h.back = now
-		h.log.Info("the lease is back", "event", "lease_back", "gone_for", gone.Round(time.Millisecond), "healed", s.healed-min(h.healed, s.healed))
+		h.log.Info("the node is current again", "event", "lease_back", "gone_for", gone.Round(time.Millisecond), "healed", s.healed-min(h.healed, s.healed))
 	}
 	h.ready, h.current, h.told, h.since = true, true, false, now
 }
@@ -99,26 +102,13 @@ func (n *Node) watch() {
 			n.budget.Tell(n.stop)
 		case <-look.C:
 			s := n.Status()
-			code, why := n.why()
+			code, _ := n.bus.Why()
 			h.look(time.Duration(n.now()), seen{
-				current: s.State == Current, code: code, why: why, cursor: s.Cursor, last: s.Last, age: s.LeaseAge, healed: s.GapsHealed, nats: servers(n.conn),
+				current: s.State == Current, code: code, why: s.Err, cursor: s.Cursor, last: s.Last, age: s.LeaseAge, healed: s.GapsHealed, nats: servers(n.conn),
 			})
+			n.since.Store(int64(h.since))
 		}
 	}
-}
-
-// why is what keeps the node from being ready, as Ready says it, and a word for it.
-func (n *Node) why() (code string, why error) {
-	code, why = n.bus.Why()
-	return code, n.undialled(why)
-}
-
-// undialled adds why the last attempt to connect failed, which the connection itself forgets.
-func (n *Node) undialled(err error) error {
-	if last := n.dialled.Load(); err != nil && last != nil && !n.owned.IsConnected() {
-		return fmt.Errorf("%w: %w", err, *last)
-	}
-	return err
 }
 
 // servers is the log's field of where the node connects to, without credentials: where it is connected, else where it may be. It is

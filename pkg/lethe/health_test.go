@@ -69,6 +69,22 @@ func TestANodeThatIsNotReadySaysSoEverMoreSeldom(t *testing.T) {
 	d.want(t, 8*second, true, "")
 }
 
+// A node that was ready stays so for its traffic, at /readyz.
+func TestANodeThatWasReadyIsSaidToBeNoLongerCurrent(t *testing.T) {
+	t.Parallel()
+	d := newTold(false)
+	d.at(6*second, false)
+	if !strings.Contains(d.out.String(), "the node is not ready") {
+		t.Errorf("before: %s", d.out.String())
+	}
+	d.at(7*second, true)
+	d.at(8*second, false)
+	d.at(14*second, false)
+	if text := d.out.String(); !strings.Contains(text, "the node is still not current") || !strings.Contains(text, "event=not_ready") {
+		t.Errorf("after: %s", text)
+	}
+}
+
 func TestALeaseThatIsLostAndBackIsSaid(t *testing.T) {
 	t.Parallel()
 	d := newTold(false)

@@ -43,6 +43,7 @@ type Node struct {
 
 	horizon horizon
 	opened  atomic.Bool
+	since   atomic.Int64 // when it became current, or ceased to be, on the node's clock
 
 	functions functions
 	tiersOnce sync.Once
@@ -211,7 +212,7 @@ func (n *Node) Ready(ctx context.Context) error {
 	if n.closed.Load() {
 		return ErrClosed
 	}
-	return n.undialled(n.bus.Ready(ctx))
+	return n.notReady(n.bus.Ready(ctx))
 }
 
 // Position is the token of the last event this node has applied without a hole: what a loader sends to another node as Lethe-Token.

@@ -1,12 +1,14 @@
 package lethe_test
 
 import (
+	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,8 +154,9 @@ func TestNoMissingPermissionIsSilent(t *testing.T) {
 			if !srv.ReadyForConnections(patience) {
 				t.Fatal("the server does not start")
 			}
+			var refused atomic.Int64
 			nc := must[*nats.Conn](t)(nats.Connect("", nats.InProcessServer(srv), nats.UserInfo("u", "u"),
-				nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})))
+				nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) { refused.Add(1) }))) // after the node's
 			t.Cleanup(nc.Close)
 			log := &journal{}
 			n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{Conn: nc, Fleet: "shop", Name: "web", Logger: log.logger()}))
@@ -164,6 +167,28 @@ func TestNoMissingPermissionIsSilent(t *testing.T) {
 			})
 			if v := series(t, n, "lethe_permission_denied_total")[""]; v == 0 {
 				t.Error("it is not counted")
+			}
+			if c.name == "live feed" {
+				until(t, "it has a lease", func() bool { return n.Status().LeaseAge > 0 })
+			}
+			if strings.Contains(c.effect, "never ready") || c.name == "inbox" || c.name == "live feed" {
+				until(t, "Status and Ready name it", func() bool {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+					defer cancel()
+					s, err := n.Status(), n.Ready(ctx)
+					if s.State != lethe.Starting || err == nil || s.Err == nil {
+						t.Fatalf("%v (%v), and Ready says %v", s.State, s.Err, err)
+					}
+					return strings.Contains(s.Err.Error(), subject) && strings.Contains(err.Error(), subject)
+				})
+			}
+			if c.name == "inbox" || c.name == "answers" {
+				for before := refused.Load(); refused.Load() < before+3; {
+					_, _ = n.Nodes(within(t)) // asks from an inbox of its own
+				}
+				if v := series(t, n, "lethe_permission_denied_total")[""]; v != 1 {
+					t.Errorf("one missing permission counts as %v: %s", v, log.lines("event=permission_denied"))
+				}
 			}
 			if c.name != "inbox" { // else the server makes the stream while it shuts down
 				until(t, "the stream is there", func() bool { return n.Status().Epoch != "" })

@@ -11,9 +11,9 @@ type State int
 
 // States.
 const (
-	Starting State = iota // caught up never yet
-	Current               // the lease holds: cached serving
-	Expired               // the lease is gone: each function's Policy applies
+	Starting State = iota // never ready yet: reads call their loaders, and nothing is kept
+	Current               // ready: reads are served from memory
+	Expired               // ready once, and not now: each function's Policy applies
 	Closed
 )
 
@@ -43,6 +43,8 @@ type Status struct {
 	LeaseAge           time.Duration // since what is served was known to be current; 0 before the first lease
 	Entries, Bytes     int64         // of both tiers; encoded, of bulk
 	Resets, GapsHealed uint64        // the start is no Reset
+	Err                error         // why it is not Current, and what reads get meanwhile, as Ready and the log say it; nil where it is
+	Since              time.Duration // for how long it has been Current, or has not been, to a quarter of a second
 	Duplicates         int           // other living nodes of the same name, which has to be unique; 0 is as it should be
 }
 
@@ -63,21 +65,34 @@ func (n *Node) Status() Status {
 	for _, c := range b.Resets {
 		s.Resets += c
 	}
-	switch {
-	case n.closed.Load():
-		s.State = Closed
-	case b.State == bus.Starting:
-		s.State = Starting
-	case b.State == bus.Current && (n.cfg.PublishOnly || n.now() < n.lease.Load()):
-		s.State = Current
+	s.State, s.Since = n.state(b.State), max(time.Duration(n.now()-n.since.Load()), 0)
+	switch s.State {
+	case Current:
+	case Closed:
+		s.Err = ErrClosed
 	default:
-		s.State = Expired
+		_, why := n.bus.Why()
+		s.Err = n.unready(why, s.State)
 	}
 	if t := n.memory(); t != nil {
 		s.Entries = int64(max(t.bulk.Len(), t.hot.EstimatedSize()))
 		s.Bytes = int64(t.bulk.Capacity())
 	}
 	return s
+}
+
+// state is that of the node where its bus is in that one.
+func (n *Node) state(b bus.State) State {
+	switch {
+	case n.closed.Load():
+		return Closed
+	case b == bus.Starting:
+		return Starting
+	case b == bus.Current && (n.cfg.PublishOnly || n.now() < n.lease.Load()):
+		return Current
+	default:
+		return Expired
+	}
 }
 
 // memory returns the tiers, nil before the first Memoize.

@@ -61,7 +61,7 @@ func members(nodes []lethe.NodeStatus, last map[string]uint64) []Member {
 func silence(all []Member) []Member {
 	for i := range all {
 		if all[i].SeenMs > 0 {
-			all[i].State = Silent
+			all[i].State, all[i].Why, all[i].SinceMs = Silent, "", 0
 		}
 	}
 	return all

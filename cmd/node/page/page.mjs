@@ -24,7 +24,7 @@ async function status() {
     $("state").dataset.state = s.state;
     document.title = `${s.node}: ${s.state}`;
     $("status").replaceChildren(...Object.entries({
-      cursor: s.cursor, last: s.last, "lease age": `${s.leaseAgeMs} ms`, entries: s.entries, bytes: s.bytes,
+      ...(s.why ? { why: s.why } : {}), "so for": seconds(s.sinceMs), cursor: s.cursor, last: s.last, "lease age": `${s.leaseAgeMs} ms`, entries: s.entries, bytes: s.bytes,
       resets: s.resets, "gaps healed": s.gapsHealed, outbox: outbox(s.outbox), version: s.version,
     }).map(([name, value]) => {
       const pair = document.createElement("div");
@@ -35,6 +35,11 @@ async function status() {
     $("state").textContent = "unreachable";
     $("state").dataset.state = "unreachable";
   }
+}
+
+// seconds is how long a node has been as it is; of one that is silent it is not known.
+function seconds(ms) {
+  return ms ? `${(ms / 1000).toFixed(0)} s` : "-";
 }
 
 // outbox is how many changes wait to be announced, and for how long; "?" where the database does not answer.
@@ -62,7 +67,7 @@ async function nodes() {
   $("nodes").replaceChildren(...list.map((n) => {
     const row = document.createElement("tr");
     const told = n.epoch ? [n.cursor, n.behind, `${n.leaseAgeMs} ms`, n.entries, n.resets] : ["-", "-", "-", "-", "-"];
-    row.append(...[named(n), n.state, ...told, outbox(n.outbox), n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
+    row.append(...[named(n), n.why ? `${n.state}: ${n.why}` : n.state, seconds(n.sinceMs), ...told, outbox(n.outbox), n.version || "-", n.seenMs ? `${(n.seenMs / 1000).toFixed(1)} s ago` : "now"]
       .map((text) => element("td", String(text))));
     return row;
   }));
