@@ -45,7 +45,7 @@ func readAll(text []byte) ([]applied, error) {
 
 // planApply reads what is there and works out what to change. It writes nothing, and may be asked again.
 func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan, error) {
-	p := &plan{changes: make([]*change, len(all)), kinds: map[string]*shape{}}
+	p := &plan{changes: make([]*change, len(all)), kinds: map[string]int64{}}
 	var bad problems
 	mine := map[string]*shape{} // kinds among the documents, which may come in any order
 	for i := range all {
@@ -89,15 +89,6 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	for _, c := range p.changes { // a kind that stays as it is has to stay so while objects of it are written
-		if c.makes != nil && c.action == Unchanged {
-			sh, err := s.kinds.shapeOf(c.old)
-			if err != nil {
-				return nil, err
-			}
-			p.kinds[sh.family] = sh
-		}
-	}
 	return p, nil
 }
 
@@ -127,7 +118,7 @@ func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
 }
 
 // planObject finds the kind of a manifest and has it checked.
-func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine, used map[string]*shape) (*change, error) {
+func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine map[string]*shape, used map[string]int64) (*change, error) {
 	sh, err := s.kindToApply(ctx, q, a.object.Kind, mine, used)
 	if err != nil {
 		return nil, err
@@ -140,7 +131,7 @@ func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine, use
 }
 
 // kindToApply takes a kind by its very name: a manifest says Chatbot, not bots.
-func (s *Store) kindToApply(ctx context.Context, q querier, kind string, mine, used map[string]*shape) (*shape, error) {
+func (s *Store) kindToApply(ctx context.Context, q querier, kind string, mine map[string]*shape, used map[string]int64) (*shape, error) {
 	if kind == "" {
 		return nil, &Error{Field: "kind", Reason: "is missing"}
 	}
@@ -149,12 +140,15 @@ func (s *Store) kindToApply(ctx context.Context, q querier, kind string, mine, u
 		sh = mine[strings.ToLower(kind)]
 	}
 	if sh == nil {
-		var err error
-		if sh, err = s.storedNamed(ctx, q, kind); err != nil {
+		var (
+			version int64
+			err     error
+		)
+		if sh, version, err = s.storedNamed(ctx, q, kind); err != nil {
 			return nil, err
 		}
 		if sh != nil && sh.kind == kind {
-			used[sh.family] = sh
+			used[sh.family] = version
 		}
 	}
 	switch {
@@ -217,7 +211,8 @@ func precondition(given *Metadata, old *record) error {
 // Apply creates or changes every manifest of a text, YAML or JSON, of any registered or stored kind: all or nothing. A manifest
 // of kind Kind may stand beside objects of the kind it describes. Status is not part of it: what is given is ignored, what is
 // stored stays. A resourceVersion or uid that is given has to be that of the stored object (ErrConflict); without one the last
-// to apply wins. An object to which nothing changes is Unchanged: nothing is written and nothing announced for it.
+// to apply wins. An object to which nothing changes is Unchanged: nothing is written and nothing announced for it, and it stays as
+// it is until the others are written. So its resourceVersion guards all that is applied with it.
 //
 // The results come in the order of the documents, all with the ticket and the token of the one announcement. Apply waits up to
 // a second, and no longer than ctx, for the token; without it the change is committed all the same and will be announced. An

@@ -18,8 +18,11 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 	last := w.plan
 	if !inside {
 		var err error
-		if w.plan, err = w.replan(ctx, w.db.read); err != nil || w.plan.idle() {
+		if w.plan, err = w.replan(ctx, w.db.read); err != nil {
 			return err
+		}
+		if w.plan.idle() {
+			return w.plan.stands(ctx, w.db.read, false)
 		}
 	}
 	// ctx ends the transaction until COMMIT begins, and not then: nobody could tell what has happened.
@@ -34,12 +37,15 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 	defer func() { _ = tx.Rollback() }()
 	if inside {
 		if last != nil {
-			if err := w.lock(ctx, tx, last); err != nil {
+			if err := w.lock(ctx, tx, last, true); err != nil {
 				return err
 			}
 		}
-		if w.plan, err = w.replan(ctx, tx); err != nil || w.plan.idle() {
+		if w.plan, err = w.replan(ctx, tx); err != nil {
 			return err
+		}
+		if w.plan.idle() {
+			return w.plan.stands(ctx, tx, false)
 		}
 	}
 	if err := w.carryOut(ctx, tx); err != nil {
@@ -69,10 +75,10 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 
 // carryOut writes the plan, and with it what is to be announced.
 func (w *writing) carryOut(ctx context.Context, tx *sql.Tx) error {
-	if err := w.lock(ctx, tx, w.plan); err != nil {
+	if err := w.lock(ctx, tx, w.plan, false); err != nil {
 		return err
 	}
-	if err := w.sameKinds(ctx, tx); err != nil {
+	if err := w.plan.stands(ctx, tx, false); err != nil {
 		return err
 	}
 	ordered := w.plan.ordered()
@@ -103,9 +109,9 @@ func (w *writing) carryOut(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// lock waits for all that a plan needs to stand still.
-func (w *writing) lock(ctx context.Context, tx *sql.Tx, p *plan) error {
-	l := p.locks()
+// lock waits for all that a plan needs to stand still; again says that the plan is made anew after that.
+func (w *writing) lock(ctx context.Context, tx *sql.Tx, p *plan, again bool) error {
+	l := p.locks(again)
 	if w.wide {
 		l = wide()
 	}
@@ -119,32 +125,10 @@ func (w *writing) lock(ctx context.Context, tx *sql.Tx, p *plan) error {
 	return w.takeBelow(ctx, tx, refs)
 }
 
-// sameKinds says errMoved when a stored kind that the plan relies on is another one by now. Those that are the same stay so:
-// they are locked.
-func (w *writing) sameKinds(ctx context.Context, tx *sql.Tx) error {
-	for family, sh := range w.plan.kinds {
-		var have int64
-		err := tx.QueryRowContext(ctx, "SELECT version FROM lethe_manifests WHERE family = 'kind' AND namespace = 'default' AND name = $1", family).Scan(&have)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return errMoved
-		case err != nil:
-			return broken(err)
-		case strconv.FormatInt(have, 10) != sh.version:
-			return errMoved
-		}
-	}
-	return nil
-}
-
 // put writes one object, what it refers to, and the names of a kind.
 func (w *writing) put(ctx context.Context, tx *sql.Tx, c *change) error {
-	switch c.action {
-	case Unchanged:
+	if c.action == Unchanged || c.action == Invalidated {
 		return nil
-	case Invalidated:
-		return unmoved(ctx, tx, c)
-	default:
 	}
 	c.next.Metadata.ResourceVersion = strconv.FormatInt(w.number, 10)
 	var (

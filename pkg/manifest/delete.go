@@ -26,16 +26,19 @@ func (s *Store) Delete(ctx context.Context, kind, namespace, name string) (Resul
 // planOne is a plan for one object that is there or not.
 func (s *Store) planOne(ctx context.Context, q querier, kind, namespace, name string) (*change, *plan, error) {
 	sh := s.kinds.typedNamed(kind)
-	p := &plan{kinds: map[string]*shape{}}
+	p := &plan{kinds: map[string]int64{}}
 	if sh == nil {
-		var err error
-		if sh, err = s.storedNamed(ctx, q, kind); err != nil {
+		var (
+			version int64
+			err     error
+		)
+		if sh, version, err = s.storedNamed(ctx, q, kind); err != nil {
 			return nil, nil, err
 		}
 		if sh == nil {
 			return nil, nil, s.unknownKind(kind)
 		}
-		p.kinds[sh.family] = sh
+		p.kinds[sh.family] = version
 	}
 	id, err := identOf(sh, namespace, name)
 	if err != nil {

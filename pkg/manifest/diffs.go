@@ -21,7 +21,7 @@ func (s *Store) diff(ctx context.Context, all []applied) (string, error) {
 		return "", err
 	}
 	defer end()
-	p, err := s.planApply(ctx, s.db.read, all)
+	p, err := s.planned(ctx, func(ctx context.Context, q querier) (*plan, error) { return s.planApply(ctx, q, all) })
 	if err != nil {
 		return "", s.why(ctx, err)
 	}

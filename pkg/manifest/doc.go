@@ -19,7 +19,8 @@
 //   - The changes of one object are announced in the order of their resourceVersions, a number that rises with every change in the
 //     database. Of two writers who name the same one, one wins.
 //
-// A text of several manifests is applied whole or not at all. Any number of processes may work with one PostgreSQL, on one fleet;
+// A text of several manifests is applied whole or not at all, as one decision: of calls at the same time some order explains what
+// each of them found and did, also where it found that nothing changes. Any number of processes may work with one PostgreSQL, on one fleet;
 // several may share a SQLite file on one machine.
 //
 // What it does not do: it runs nothing. What has to follow a change is done by a receiver (lethe.Node.Receive), by a program that

@@ -28,6 +28,9 @@ type engine struct {
 	lock string
 	// below finds what some objects refer to, for more locks; empty as well.
 	below string
+	// content is what tells one spec of a stored kind from another: a column to read beside its row, m, and the same of a text.
+	content   string
+	contentOf func(spec string) string
 	// poll is how often the relay looks for what other processes have written, where the database does not tell it; 0 = rarely.
 	poll time.Duration
 	// inTx says that a plan may be made inside the transaction: there is another connection for what a kind's functions read.

@@ -32,7 +32,7 @@ func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Resu
 		sh := s.kinds.typedNamed(kind)
 		if sh == nil {
 			var err error
-			if sh, err = s.storedNamed(ctx, q, kind); err != nil {
+			if sh, _, err = s.storedNamed(ctx, q, kind); err != nil {
 				return nil, err
 			}
 			if sh == nil {

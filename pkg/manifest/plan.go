@@ -23,9 +23,9 @@ type change struct {
 
 // plan is all that one write does: all of it or nothing.
 type plan struct {
-	changes []*change         // in the order in which they were asked for
-	targets []event.Target    // announced besides
-	kinds   map[string]*shape // the stored kinds it relies on, by family; those that it writes itself left out
+	changes []*change        // in the order in which they were asked for
+	targets []event.Target   // announced besides
+	kinds   map[string]int64 // the stored kinds it relies on, by family, and their versions; those that it writes itself left out
 }
 
 func (p *plan) idle() bool {
@@ -39,14 +39,18 @@ func (p *plan) ordered() []*change {
 	return all
 }
 
-// locks it needs before anything is written.
-func (p *plan) locks() locks {
+// locks it needs before anything is written. What stays as it is must stay so until the others are written: one apply is one
+// decision about all of its documents. A shared lock is enough for that. With again, the plan is to be made anew under the locks,
+// and what stayed may change then: a shared lock that is to become one's own can wait for another one that wants the same, so each
+// object is locked alone from the start.
+func (p *plan) locks(again bool) locks {
 	l := locks{}
 	for family := range p.kinds {
 		l.shared(ident{kindFamily, DefaultNamespace, family})
 	}
 	for _, c := range p.changes {
-		if c.action == Unchanged {
+		if c.action == Unchanged && !again {
+			l.shared(c.id)
 			continue
 		}
 		l.alone(c.id)

@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +37,11 @@ func postgresEngine() engine {
 		below: "SELECT DISTINCT r.to_family, r.to_namespace, r.to_name FROM lethe_manifest_references r " +
 			"JOIN unnest($1::text[], $2::text[], $3::text[]) AS w (family, namespace, name) " +
 			"ON r.from_family = w.family AND r.from_namespace = w.namespace AND r.from_name = w.name",
+		content: "encode(sha256(convert_to(m.spec, 'UTF8')), 'hex')",
+		contentOf: func(spec string) string {
+			sum := sha256.Sum256([]byte(spec))
+			return hex.EncodeToString(sum[:])
+		},
 		inTx:    true,
 		lost:    postgresLost,
 		dead:    func(err error) bool { return postgresLost(err) && !errors.As(err, new(*pgconn.ConnectError)) },

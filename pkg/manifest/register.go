@@ -55,7 +55,7 @@ func (s *Store) mend(ctx context.Context, sh *shape, r *record, refs []Reference
 	}
 	defer func() { _ = tx.Rollback() }()
 	c := change{shape: sh, id: r.ident(sh), old: r, action: Invalidated, refs: refs}
-	if err := s.db.take(ctx, tx, (&plan{changes: []*change{&c}}).locks()); err != nil {
+	if err := s.db.take(ctx, tx, (&plan{changes: []*change{&c}}).locks(false)); err != nil {
 		return err
 	}
 	switch err := unmoved(ctx, tx, &c); {

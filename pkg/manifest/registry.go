@@ -20,21 +20,18 @@ const compiledMost = 1024
 
 // registry knows the kinds: the typed ones of this program, and what was made of stored ones.
 type registry struct {
+	content func(spec string) string // of a stored kind
+
 	mu       sync.RWMutex        // guards what follows
 	typed    map[string]*shape   // by each of their names, in lower case
 	shapes   []*shape            // the same, each once
-	stored   map[version]*shape  // of stored kinds, as they were read
+	stored   map[string]*shape   // of stored kinds, by their content
 	shadowed map[string]struct{} // stored kinds that a typed one hides, as far as that was logged
 }
 
-// version of a stored kind.
-type version struct {
-	family string
-	number int64
-}
-
-func newRegistry() *registry {
-	r := &registry{typed: map[string]*shape{}, stored: map[version]*shape{}, shadowed: map[string]struct{}{}}
+// newRegistry makes a registry; content is that of the engine.
+func newRegistry(content func(spec string) string) *registry {
+	r := &registry{content: content, typed: map[string]*shape{}, stored: map[string]*shape{}, shadowed: map[string]struct{}{}}
 	kind := kindKind()
 	for _, name := range allNames(kind) {
 		r.typed[name] = kind
@@ -98,13 +95,11 @@ func (r *registry) typedNamed(name string) *shape {
 	return r.typed[strings.ToLower(name)]
 }
 
-// shapeOf is the kind that a manifest of kind Kind describes, made once a version.
+// shapeOf is the kind that a manifest of kind Kind describes. It is made once for a content and not for a version: a database that
+// was restored from a backup draws the numbers of versions again, and what it has under one of them need not be what was there.
 func (r *registry) shapeOf(k *record) (*shape, error) {
-	v := version{k.Metadata.Name, k.version}
-	r.mu.RLock()
-	s := r.stored[v]
-	r.mu.RUnlock()
-	if s != nil {
+	content := r.content(string(k.Spec))
+	if s := r.made(content); s != nil {
 		return s, nil
 	}
 	s, err := stored(k.Object)
@@ -119,32 +114,41 @@ func (r *registry) shapeOf(k *record) (*shape, error) {
 		}
 		delete(r.stored, old) // whichever: it is made again when it is asked for
 	}
-	r.stored[v] = s
+	r.stored[content] = s
 	return s, nil
 }
 
-// storedNamed finds a stored kind by any of its names; nil when there is none. What was compiled is not read again.
-func (s *Store) storedNamed(ctx context.Context, q querier, name string) (*shape, error) {
-	var v version
-	err := q.QueryRowContext(ctx, "SELECT m.name, m.version FROM lethe_manifest_names n JOIN lethe_manifests m "+
-		"ON m.family = 'kind' AND m.namespace = 'default' AND m.name = n.family WHERE n.name = $1", strings.ToLower(name)).Scan(&v.family, &v.number)
+// made is the stored kind of a content, if it was made before.
+func (r *registry) made(content string) *shape {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.stored[content]
+}
+
+// storedNamed finds a stored kind by any of its names, and the version it is at; nil when there is none. What was compiled is
+// not read again.
+func (s *Store) storedNamed(ctx context.Context, q querier, name string) (*shape, int64, error) {
+	var (
+		family, content string
+		version         int64
+	)
+	err := q.QueryRowContext(ctx, "SELECT m.name, m.version, "+s.db.content+" FROM lethe_manifest_names n JOIN lethe_manifests m "+
+		"ON m.family = 'kind' AND m.namespace = 'default' AND m.name = n.family WHERE n.name = $1", strings.ToLower(name)).Scan(&family, &version, &content)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, nil
+		return nil, 0, nil
 	case err != nil:
-		return nil, broken(err)
+		return nil, 0, broken(err)
 	}
-	s.kinds.mu.RLock()
-	sh := s.kinds.stored[v]
-	s.kinds.mu.RUnlock()
-	if sh != nil {
-		return sh, nil
+	if sh := s.kinds.made(content); sh != nil {
+		return sh, version, nil
 	}
-	k, err := find(ctx, q, ident{kindFamily, DefaultNamespace, v.family})
+	k, err := find(ctx, q, ident{kindFamily, DefaultNamespace, family})
 	if k == nil || err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return s.kinds.shapeOf(k)
+	sh, err := s.kinds.shapeOf(k)
+	return sh, k.version, err
 }
 
 // kindFor finds a kind by any of its names, for a read: it records what the answer depends on, whatever it is.
@@ -152,7 +156,7 @@ func (s *Store) kindFor(ctx context.Context, name string) (*shape, error) {
 	if sh := s.kinds.typedNamed(name); sh != nil {
 		return sh, nil // until the program ends
 	}
-	sh, err := s.storedNamed(ctx, s.db.read, name)
+	sh, _, err := s.storedNamed(ctx, s.db.read, name)
 	if sh == nil || err != nil { // a kind that comes may bring any name
 		depend.On(ctx, kindFamily+":*", kindFamily+":"+DefaultNamespace+"/"+strings.ToLower(name))
 		if err == nil {

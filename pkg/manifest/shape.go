@@ -13,7 +13,7 @@ type shape struct {
 	apiVersion, kind, plural string
 	shortNames               []string
 	family                   string // of its tags: the kind in lower case
-	version                  string // resourceVersion of the stored kind; "" = typed
+	version                  string // of a stored kind: the resourceVersion it was read at when it was made; "" = typed
 	schema                   json.RawMessage
 	example                  json.RawMessage // a whole manifest
 

@@ -23,11 +23,15 @@ func sqliteEngine() engine {
 	return engine{
 		dialect: goose.DialectSQLite3,
 		number:  "UPDATE lethe_manifest_counter SET value = value + 1 RETURNING value",
-		poll:    50 * time.Millisecond,
-		inTx:    true,
-		lost:    func(error) bool { return false },
-		dead:    func(error) bool { return false },
-		again:   func(err error) bool { return sqliteCode(err, lib.SQLITE_BUSY, lib.SQLITE_LOCKED) },
+		// The text itself: there is no network between.
+		content:   "m.spec",
+		contentOf: func(spec string) string { return spec },
+
+		poll:  50 * time.Millisecond,
+		inTx:  true,
+		lost:  func(error) bool { return false },
+		dead:  func(error) bool { return false },
+		again: func(err error) bool { return sqliteCode(err, lib.SQLITE_BUSY, lib.SQLITE_LOCKED) },
 		// A commit that could not be written may be found in the log when the file is opened the next time.
 		unknown: func(err error) bool { return sqliteCode(err, lib.SQLITE_IOERR) },
 	}

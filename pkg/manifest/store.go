@@ -68,7 +68,7 @@ func Open(ctx context.Context, dsn string, p outbox.Publisher, opts ...Option) (
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, publisher: p, kinds: newRegistry(), log: o.log, calls: map[*context.CancelCauseFunc]struct{}{}}
+	s := &Store{db: db, publisher: p, kinds: newRegistry(db.contentOf), log: o.log, calls: map[*context.CancelCauseFunc]struct{}{}}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.close())
 	}

@@ -98,6 +98,11 @@ func (w *writing) run(ctx context.Context) error {
 		}
 		return err
 	}
+	return gaveUp(err)
+}
+
+// gaveUp is the end of a call that others got in the way of too often.
+func gaveUp(err error) error {
 	return &Error{Reason: fmt.Sprintf("others kept getting in the way, %d times; try again", mostTries), Err: errors.Join(ErrConflict, err)}
 }
 
