@@ -24,7 +24,7 @@ func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, re
 		last ident
 	)
 	for {
-		page, err := after(ctx, q, sh.family, "", last, acceptPage)
+		page, _, err := after(ctx, q, sh.family, "", last, acceptPage)
 		if err != nil {
 			return err
 		}

@@ -94,26 +94,38 @@ func (b *Broker[S]) Get(ctx context.Context, namespace, name string) (Manifest[S
 
 // List reads objects; see [Store.List]. A memoized function that passes its ctx depends on the collection.
 func (b *Broker[S]) List(ctx context.Context, o ListOptions) (ms []Manifest[S], next string, err error) {
+	objects, next, err := b.list(ctx, o)
+	if err != nil {
+		return nil, "", err
+	}
+	ms, err = b.decodeAll(objects)
+	if err != nil {
+		return nil, "", err
+	}
+	return ms, next, nil
+}
+
+func (b *Broker[S]) list(ctx context.Context, o ListOptions) (objects []Object, next string, err error) {
 	ctx, end, err := b.store.begin(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	defer end()
-	var objects []Object
 	err = b.store.reading(ctx, func() (err error) {
 		objects, next, err = b.store.list(ctx, b.shape, o)
 		return err
 	})
-	if err != nil {
-		return nil, "", err
-	}
+	return objects, next, err
+}
+
+func (b *Broker[S]) decodeAll(objects []Object) (ms []Manifest[S], err error) {
 	ms = make([]Manifest[S], len(objects))
 	for i := range objects {
 		if ms[i], err = decode[S](b.shape.code, objects[i]); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
-	return ms, next, nil
+	return ms, nil
 }
 
 // Example is a manifest that can be applied: the kind's, or one made from its schema.

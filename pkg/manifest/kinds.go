@@ -20,14 +20,10 @@ func (s *Store) Kinds(ctx context.Context) ([]KindInfo, error) {
 	shapes := slices.Clone(s.kinds.shapes)
 	s.kinds.mu.RUnlock()
 	for last := (ident{}); ; {
-		page, err := after(ctx, s.db.read, kindFamily, "", last, listPage)
+		page, more, err := after(ctx, s.db.read, kindFamily, "", last, listPage)
 		if err != nil {
 			return nil, s.why(ctx, err)
 		}
-		if len(page) == 0 {
-			break
-		}
-		last = ident{kindFamily, page[len(page)-1].Metadata.Namespace, page[len(page)-1].Metadata.Name}
 		for i := range page {
 			sh, err := s.kinds.shapeOf(&page[i])
 			if err != nil {
@@ -37,6 +33,10 @@ func (s *Store) Kinds(ctx context.Context) ([]KindInfo, error) {
 				shapes = append(shapes, sh)
 			}
 		}
+		if !more || len(page) == 0 {
+			break
+		}
+		last = ident{kindFamily, page[len(page)-1].Metadata.Namespace, page[len(page)-1].Metadata.Name}
 	}
 	all := make([]KindInfo, len(shapes))
 	for i, sh := range shapes {

@@ -15,14 +15,18 @@ const (
 	// MaxLimit is the most that may be asked for.
 	MaxLimit = 5000
 
-	listPage  = 500      // rows read at a time
-	listBytes = 32 << 20 // of specs and statuses: a list that has so many ends, and goes on with next
+	listPage  = 500       // rows read at a time
+	listBytes = 32 << 20  // of specs and statuses: a list that has so many ends, and goes on with next
+	listRows  = 50_000    // a selector looks at no more, and goes on with next
+	listRead  = 128 << 20 // bytes of specs and statuses it looks at; the same
 )
 
 // List reads objects in the order of namespace and name; kind is any name of a kind, an empty namespace is all of them. A
 // Selector is that of Kubernetes: "team=a,tier!=test,zone in (x, y),!draft". At most Limit objects come at a time (0 =
-// [DefaultLimit], at most [MaxLimit]; fewer where they are large); next is what to pass as Continue for those after them, empty
-// when there are none. Pages are read one by one: an object that comes or goes between two of them may be missing.
+// [DefaultLimit], at most [MaxLimit]); next is what to pass as Continue for those after them, empty when there are none. Fewer
+// come, even none, with a next: where they are large (32 MiB), and where a selector has looked at many (50,000 objects, or 128 MiB). A
+// caller that wants all of them goes on until next is empty, or uses [Store.ListAll]. Pages are read one by one: an object that
+// comes or goes between two of them may be missing.
 //
 // As with Get, a memoized function depends on what it lists, and on what those objects refer to.
 func (s *Store) List(ctx context.Context, kind string, o ListOptions) (objects []Object, next string, err error) {
@@ -52,32 +56,35 @@ func (s *Store) list(ctx context.Context, sh *shape, o ListOptions) (objects []O
 		depend.On(ctx, sh.family+":*")
 	}
 	objects = []Object{}
-	size := 0
+	size, looked, read := 0, 0, 0
 	for more := true; more && next == ""; {
 		// One more than is missing, to know whether there is a next page; a selector leaves out nobody knows how many.
 		rows := min(listPage, o.Limit+1-len(objects))
-		if o.Selector != "" {
+		if selected != nil {
 			rows = listPage
 		}
-		page, err := after(ctx, s.db.read, sh.family, o.Namespace, from, rows)
-		if err != nil {
+		var page []record
+		if page, more, err = after(ctx, s.db.read, sh.family, o.Namespace, from, rows); err != nil {
 			return nil, "", err
 		}
-		more = len(page) == rows
 		for i := range page {
 			r := &page[i]
+			bytes := len(r.Spec) + len(r.Status)
+			if looked, read = looked+1, read+bytes; looked > listRows || read > listRead && looked > 1 {
+				next = from.position()
+				break
+			}
 			if selected != nil && !selected(r.Metadata.Labels) {
+				from = r.ident(sh)
 				continue
 			}
 			if len(objects) == o.Limit || size > listBytes {
-				next = position(objects[len(objects)-1])
+				next = from.position()
 				break
 			}
 			objects = append(objects, r.as(sh))
-			size += len(r.Spec) + len(r.Status)
-		}
-		if len(page) > 0 {
-			from = page[len(page)-1].ident(sh)
+			size += bytes
+			from = r.ident(sh)
 		}
 	}
 	return objects, next, dependOnReferences(ctx, sh, objects)
@@ -114,12 +121,13 @@ func (o *ListOptions) check(sh *shape) (from ident, selected func(map[string]str
 }
 
 // position is what comes back as Continue.
-func position(o Object) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(o.Metadata.Namespace + "/" + o.Metadata.Name))
+func (i ident) position() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(i.namespace + "/" + i.name))
 }
 
-// after reads objects of a family, and of a namespace if one is given, that come after another.
-func after(ctx context.Context, q querier, family, namespace string, from ident, most int) ([]record, error) {
+// after reads objects of a family, and of a namespace if one is given, that come after another: as many as most, or fewer where they
+// are large. more says that there may be others after them.
+func after(ctx context.Context, q querier, family, namespace string, from ident, most int) (page []record, more bool, err error) {
 	args := []any{family, from.namespace, from.name, most}
 	where := "family = $1 AND (namespace, name) > ($2, $3)"
 	if namespace != "" {
@@ -128,17 +136,18 @@ func after(ctx context.Context, q querier, family, namespace string, from ident,
 	}
 	rows, err := q.QueryContext(ctx, "SELECT "+recordColumns+" FROM lethe_manifests WHERE "+where+" ORDER BY namespace, name LIMIT $4", args...)
 	if err != nil {
-		return nil, broken(err)
+		return nil, false, broken(err)
 	}
 	defer func() { _ = rows.Close() }()
-	var page []record
-	for size := 0; rows.Next() && size <= 2*listBytes; {
+	for size := 0; rows.Next(); {
 		var r record
 		if err := r.scan(rows.Scan); err != nil {
-			return nil, broken(err)
+			return nil, false, broken(err)
 		}
 		size += len(r.Spec) + len(r.Status)
-		page = append(page, r)
+		if page = append(page, r); size > 2*listBytes {
+			return page, true, nil
+		}
 	}
-	return page, broken(rows.Err())
+	return page, len(page) == most, broken(rows.Err())
 }

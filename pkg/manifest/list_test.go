@@ -141,3 +141,79 @@ func TestAListOfLargeObjectsEndsBeforeItsLimit(t *testing.T) {
 		t.Errorf("%d objects in %d pages", seen, pages+1)
 	}
 }
+
+// fill stores many copies of an object as if they had been applied; label is their labels, as JSON.
+func fill(t *testing.T, file, of string, from, to int, label string) {
+	t.Helper()
+	db := must(sql.Open("sqlite", file+"?_pragma=busy_timeout(60000)"))
+	defer func() { _ = db.Close() }()
+	must(db.ExecContext(t.Context(), "WITH RECURSIVE n (i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) "+
+		"INSERT INTO lethe_manifests SELECT family, namespace, printf('bot-%06d', i), kind, api_version, uid, generation, version, created, "+
+		"$3, annotations, spec, status FROM lethe_manifests, n WHERE name = $4", from, to, label, of))
+}
+
+// A selector that has to look at much finds all there is, or says that it has not: by bytes that are read at a time, by bytes and by
+// rows that are looked at in one call.
+func TestASelectorSaysWhenThereIsMore(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		bytes, many int // of the objects that are not selected, which come first
+		empty       bool
+	}{
+		"over what is read at a time":    {900 << 10, 75, false},
+		"over the bytes that are looked": {900 << 10, 150, true},
+		"over the rows that are looked":  {1, 50_100, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "lethe.db")
+			p := openAt(t, "sqlite:"+file, lethetest.Fleet(t, 1)[0])
+			must(p.bots.Apply(t.Context(), bot("a", Bot{Account: "a", Model: strings.Repeat("x", tc.bytes)})))
+			must(p.bots.Apply(t.Context(), bot("b", Bot{Account: "a"})))
+			fill(t, file, "a", 1, tc.many, "")
+			fill(t, file, "b", tc.many+1, tc.many+3, `{"team":"z"}`)
+			o := manifest.ListOptions{Selector: "team=z"}
+			found, pages := 0, 0
+			for ; ; pages++ {
+				ms, next, err := p.bots.List(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if pages == 0 && (next != "") != tc.empty {
+					t.Errorf("the first page has %d objects and the next %q", len(ms), next)
+				}
+				found += len(ms)
+				if o.Continue = next; next == "" {
+					break
+				}
+			}
+			if found != 3 || pages > 3 {
+				t.Errorf("%d objects in %d pages", found, pages+1)
+			}
+			for _, limit := range []int{0, 2, 1000} {
+				if ms, err := p.bots.ListAll(t.Context(), manifest.ListOptions{Selector: "team=z", Limit: limit}); len(ms) != 3 || err != nil {
+					t.Errorf("by %d: %d objects, %v", limit, len(ms), err)
+				}
+			}
+		})
+	}
+}
+
+func TestAListOfAllIsWholeOrAnError(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "lethe.db")
+	p := openAt(t, "sqlite:"+file, lethetest.Fleet(t, 1)[0])
+	must(p.bots.Apply(t.Context(), bot("a", Bot{Account: "a"})))
+	fill(t, file, "a", 1, 12_000, "")
+	all, err := p.store.ListAll(t.Context(), "b", manifest.ListOptions{Namespace: "acme"})
+	if len(all) != 12_001 || err != nil {
+		t.Errorf("%d objects, %v", len(all), err)
+	}
+	fill(t, file, "a", 12_001, manifest.MaxListAll, "")
+	if all, err := p.bots.ListAll(t.Context(), manifest.ListOptions{}); all != nil || !errors.Is(err, manifest.ErrInvalid) || !strings.Contains(err.Error(), "page by page") {
+		t.Errorf("%d objects, %v", len(all), err)
+	}
+	if _, err := p.bots.ListAll(t.Context(), manifest.ListOptions{Limit: manifest.MaxLimit + 1}); !errors.Is(err, manifest.ErrInvalid) {
+		t.Error(err)
+	}
+}
