@@ -45,7 +45,8 @@ func (g given) name() ctl.Name {
 	return ctl.Name{Kind: o.Kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}
 }
 
-// readManifests reads files, folders and - for stdin, whole: nothing is sent of a text that can't be read to its end.
+// readManifests reads files, folders and - for stdin, whole: nothing is sent of a text that can't be read to its end. A file that
+// has only comments is passed over beside others.
 func readManifests(stdin io.Reader, paths []string, recursive bool) ([]given, error) {
 	if len(paths) == 0 {
 		return nil, cli.Usagef("no manifests: name a file, a folder or - (standard input) with -f")
@@ -54,7 +55,10 @@ func readManifests(stdin io.Reader, paths []string, recursive bool) ([]given, er
 	if err != nil {
 		return nil, cli.Exit(cli.CodeUsage, err)
 	}
-	var all []given
+	var (
+		all  []given
+		some bool
+	)
 	room := int64(document.MaxBytes)
 	for _, file := range files {
 		text, err := readFile(stdin, file, room)
@@ -63,12 +67,19 @@ func readManifests(stdin io.Reader, paths []string, recursive bool) ([]given, er
 		}
 		room -= int64(len(text))
 		documents, err := document.Read(text)
+		if errors.Is(err, document.ErrEmpty) && len(files) > 1 {
+			continue
+		}
 		if err != nil {
 			return nil, inFile(file, err)
 		}
+		some = true
 		for _, d := range documents {
 			all = append(all, given{shown(file), d})
 		}
+	}
+	if !some {
+		return nil, fmt.Errorf("no manifest in %d files: they are empty, or have comments alone", len(files))
 	}
 	if len(all) > document.MaxDocuments {
 		return nil, fmt.Errorf("%d manifests: at most %d are applied at once, all or nothing: name fewer files", len(all), document.MaxDocuments)
@@ -90,26 +101,40 @@ func manifestFiles(paths []string, recursive bool) (files []string, err error) {
 			files = append(files, path)
 			continue
 		}
-		before := len(files)
-		err = filepath.WalkDir(path, func(at string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case d.IsDir() && at != path && !recursive:
-				return fs.SkipDir
-			case !d.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(at)):
-				files = append(files, at)
-			}
-			return nil
-		})
+		found, err := inFolder(path, recursive)
 		if err != nil {
 			return nil, fmt.Errorf("-f: %w", err)
 		}
-		if len(files) == before {
+		if len(found) == 0 {
 			return nil, fmt.Errorf("-f %s: no .yaml, .yml or .json file in it (-R looks into folders below)", path)
 		}
+		files = append(files, found...)
 	}
 	return files, nil
+}
+
+// inFolder is every file of manifests in a folder, or in the one that a link leads to. Links to folders below are not followed.
+func inFolder(path string, recursive bool) (files []string, err error) {
+	folder, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(folder, func(at string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && at != folder && !recursive:
+			return fs.SkipDir
+		case !d.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(at)):
+			below, err := filepath.Rel(folder, at)
+			if err != nil {
+				return err
+			}
+			files = append(files, filepath.Join(path, below))
+		}
+		return nil
+	})
+	return files, err
 }
 
 func readFile(stdin io.Reader, file string, room int64) (text []byte, err error) {

@@ -2,6 +2,7 @@ package document
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -25,7 +26,10 @@ type Document struct {
 	at *place
 }
 
-// Read parses data whole or not at all; the error is an *Error. A text without any document is an error.
+// ErrEmpty is that a text has no document, only comments or nothing at all.
+var ErrEmpty = errors.New("document: no document")
+
+// Read parses data whole or not at all; the error is an *Error. A text without any document is an error that wraps ErrEmpty.
 func Read(data []byte) ([]Document, error) {
 	if len(data) > MaxBytes {
 		return nil, &Error{Reason: fmt.Sprintf("the text has %d bytes, at most %d are allowed; apply it in parts", len(data), MaxBytes)}
@@ -54,7 +58,7 @@ func Read(data []byte) ([]Document, error) {
 		}
 	}
 	if next == 0 {
-		return nil, &Error{Reason: "the text has no document; a manifest has apiVersion, kind, metadata and spec"}
+		return nil, &Error{Reason: "the text has no document; a manifest has apiVersion, kind, metadata and spec", Err: ErrEmpty}
 	}
 	return all, nil
 }
@@ -78,11 +82,16 @@ type reader struct {
 	room   *room
 	out    []byte // the JSON
 	breaks []int  // the line of the text that each line of the YAML parser is
+	source string // what the YAML parser reads
+	mark   rune   // what it has for the backslash of an escape that only JSON knows
 }
 
 // read returns nil for a part without content.
 func (r *reader) read() ([]Document, error) {
 	content := strings.TrimLeft(r.text, " \t\r\n")
+	if rest := strings.TrimSpace(firstLine(r.text)); r.ended && rest != "" && rest[0] != '#' {
+		return nil, r.fail(r.line, "", "%s stands behind the end of the document (...); put it on a line of its own", quoted(rest))
+	}
 	var (
 		at  *place
 		err error
@@ -140,6 +149,8 @@ func what(text []byte) string {
 		return "text"
 	case 't', 'f':
 		return "true or false"
+	case 'n':
+		return "null"
 	}
 	return "a number"
 }

@@ -12,7 +12,11 @@ type Error struct {
 	Line     int    `json:"line"`     // from 1, in the whole text; 0 = not known
 	Field    string `json:"field"`    // like spec.plugins[2].name
 	Reason   string `json:"error"`
+	Err      error  `json:"-"` // ErrEmpty, or nil
 }
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Error is one line, like "document 2, line 14: spec.plugins[1]: is given twice"; documents are counted from 1 for people.
 func (e *Error) Error() string {

@@ -3,11 +3,13 @@ package document
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 )
 
-// expand takes a document of kind List, as list commands print it, apart into its items.
+// expand takes a document of kind List, as list commands print it, apart into its items, and one like ThingList that has items.
 func (r *reader) expand(d Document) ([]Document, error) {
-	if !isList(d.JSON) {
+	kind, ok := isList(d.JSON)
+	if !ok {
 		return []Document{d}, nil
 	}
 	var members map[string]json.RawMessage
@@ -18,12 +20,12 @@ func (r *reader) expand(d Document) ([]Document, error) {
 		switch name {
 		case "apiVersion", "kind", "metadata", "items":
 		default:
-			return nil, r.fail(d.Line(Member("", name)), Member("", name), "is no field of a List, which has items")
+			return nil, r.fail(d.Line(Member("", name)), Member("", name), "is no field of a %s, which has items", clip(kind))
 		}
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal(members["items"], &items); err != nil || items == nil {
-		return nil, r.fail(d.Line("items"), "items", "a List needs items, a list of manifests")
+		return nil, r.fail(d.Line("items"), "items", "a %s needs items, a list of manifests", clip(kind))
 	}
 	if len(items) > MaxDocuments {
 		return nil, r.fail(d.Line("items"), "items", "has %d items, at most %d are allowed; apply it in parts", len(items), MaxDocuments)
@@ -35,8 +37,8 @@ func (r *reader) expand(d Document) ([]Document, error) {
 		if item[0] != '{' {
 			return nil, r.fail(below[i].line, field, "has to be a manifest; it is %s", what(item))
 		}
-		if isList(item) {
-			return nil, r.fail(below[i].line, field, "is a List in a List; write its items here")
+		if inner, ok := isList(item); ok {
+			return nil, r.fail(below[i].line, field, "is a %s in a %s; write its items here", clip(inner), clip(kind))
 		}
 		at := *below[i].place
 		at.line = below[i].line
@@ -45,10 +47,15 @@ func (r *reader) expand(d Document) ([]Document, error) {
 	return all, nil
 }
 
-// isList is false for what has another kind, or one that is no text, which whoever knows the kinds refuses.
-func isList(data []byte) bool {
+// isList names the kind of a list: List, or one that ends so, of which items stand at the top, where no manifest has any. It is
+// false for what has another kind, or one that is no text, which whoever knows the kinds refuses.
+func isList(data []byte) (kind string, ok bool) {
 	var o struct {
-		Kind string `json:"kind"`
+		Kind  string          `json:"kind"`
+		Items json.RawMessage `json:"items"`
 	}
-	return json.Unmarshal(data, &o) == nil && o.Kind == "List"
+	if json.Unmarshal(data, &o) != nil {
+		return "", false
+	}
+	return o.Kind, o.Kind == "List" || strings.HasSuffix(o.Kind, "List") && len(o.Items) > 0
 }

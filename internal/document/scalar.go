@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -39,6 +40,11 @@ func plain(s string) (json string, text bool, err error) {
 	if !ok {
 		return "", true, nil
 	}
+	if octal, err := strconv.ParseUint(whole, 8, 64); err == nil && len(whole) > 1 && whole[0] == '0' && whole == n {
+		decimal := strings.TrimLeft(whole[:len(whole)-1], "0") + whole[len(whole)-1:]
+		return "", false, fmt.Errorf("%s: some readers take a number with a leading zero for octal: write %s%d if it is octal, like the mode of a file, "+
+			"%s if it is decimal, or put text in quotes", clip(s), minus(sign), octal, clip(minus(sign)+decimal))
+	}
 	if len(whole) > 1 && whole[0] == '0' {
 		return "", false, fmt.Errorf("%s: some readers take a number with a leading zero for octal; drop the zero, or put text in quotes", clip(s))
 	}
@@ -48,8 +54,11 @@ func plain(s string) (json string, text bool, err error) {
 	if fraction == "." {
 		fraction = ".0"
 	}
-	return strings.TrimPrefix(sign, "+") + whole + fraction + exponent, false, nil
+	return minus(sign) + whole + fraction + exponent, false, nil
 }
+
+// minus is a sign as JSON has it.
+func minus(sign string) string { return strings.TrimPrefix(sign, "+") }
 
 // number takes [0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)? and \.[0-9]+([eE][-+]?[0-9]+)? apart.
 func number(s string) (whole, fraction, exponent string, ok bool) {

@@ -4,8 +4,9 @@ import "strings"
 
 // part is a piece of the text between separators, and the line its first character stands on.
 type part struct {
-	text string
-	line int
+	text  string
+	line  int
+	ended bool // the separator before it is "...", which ends its line but for a comment
 }
 
 // split cuts a text at lines that begin with the separators of YAML: "---" (what follows it on the line belongs to the next
@@ -13,7 +14,7 @@ type part struct {
 // them at the beginning of a line.
 func split(text string) []part {
 	var parts []part
-	start, startLine, line := 0, 1, 0
+	start, startLine, line, ended := 0, 1, 0, false
 	for pos := 0; pos < len(text); {
 		line++
 		end := len(text)
@@ -21,12 +22,12 @@ func split(text string) []part {
 			end = pos + i + 1
 		}
 		if separates(text[pos:end]) {
-			parts = append(parts, part{text[start:pos], startLine})
-			start, startLine = pos+3, line
+			parts = append(parts, part{text[start:pos], startLine, ended})
+			start, startLine, ended = pos+3, line, text[pos] == '.'
 		}
 		pos = end
 	}
-	return append(parts, part{text[start:], startLine})
+	return append(parts, part{text[start:], startLine, ended})
 }
 
 func separates(line string) bool {

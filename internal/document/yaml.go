@@ -20,54 +20,93 @@ func (r *reader) yaml() (*place, error) {
 		strings.Count(r.text, "[") + strings.Count(r.text, "{") + strings.Count(r.text, "- ") + strings.Count(r.text, "? "); marks > maxMarks {
 		return nil, r.fail(r.line, "", "has over %d lines, commas, colons and brackets; apply it in parts, or as JSON", maxMarks)
 	}
-	root, err := r.parse()
+	if err := r.printable(); err != nil {
+		return nil, err
+	}
+	root, more, err := r.parse()
 	if root == nil || err != nil {
 		return nil, err
 	}
-	if root.Kind == yaml.ScalarNode && root.Style&yaml.TaggedStyle == 0 && root.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
+	if root.Kind == yaml.ScalarNode && root.Style&(yaml.TaggedStyle|quotedStyles) == 0 {
 		if json, _, _ := plain(root.Value); json == "null" {
-			return nil, nil
+			return nil, r.covered(root, more)
 		}
 	}
+	whole := r.covered(root, more)
+	r.unmark(root)
 	y := yamlReader{reader: r, places: map[*yaml.Node]*place{}}
 	b, err := y.value(root, 0, func() string { return "" })
-	return b.place, err
+	if err == nil {
+		err = whole // what is wrong with a value says more
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.place, nil
 }
 
-// parse makes the tree. What the parser panics with is an error here.
-func (r *reader) parse() (root *yaml.Node, err error) {
+// quotedStyles are those in which a scalar is text, whatever it says.
+const quotedStyles = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+
+// printable refuses characters that YAML does not allow, not even in a comment: the parser does not say where they stand.
+func (r *reader) printable() error {
+	line := r.line
+	for _, c := range r.text {
+		switch {
+		case c == '\n':
+			line++
+		case c < ' ' && c != '\t' && c != '\r', c > '~' && c < 0xa0 && c != 0x85, c == 0xfffe, c == 0xffff:
+			return r.fail(line, "", "has the control character U+%04X, which YAML does not allow; take it out, or write \\x%02x in double quotes", c, c)
+		}
+	}
+	return nil
+}
+
+// parse makes the tree. What the parser panics with is an error here. More is what it says when it is asked for a second document:
+// io.EOF when there is none.
+func (r *reader) parse() (root *yaml.Node, more, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			root, err = nil, r.fail(r.line, "", "is no YAML: %v", p)
+			root, more, err = nil, nil, r.fail(r.line, "", "is no YAML: %v", p)
 		}
 	}()
-	dec := yaml.NewDecoder(strings.NewReader(r.text))
+	// A text means the same with and without its last line break.
+	if r.source, r.mark = marked(r.text); !strings.HasSuffix(r.source, "\n") && !strings.HasSuffix(r.source, "\r") {
+		r.source += "\n"
+	}
+	dec := yaml.NewDecoder(strings.NewReader(r.source))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		if strings.TrimSpace(withoutComments(r.text)) == "" {
-			return nil, nil
+			return nil, nil, nil
 		}
-		return nil, r.syntax(err)
+		line, reason := r.problem(err)
+		return nil, nil, r.fail(line, "", "is no YAML: %s", clip(reason))
 	}
 	if len(doc.Content) != 1 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	if err := dec.Decode(new(yaml.Node)); err == nil { // a document end that split did not see
-		return nil, r.fail(r.line, "", "is more than one document; put a line with --- between two")
-	}
-	return doc.Content[0], nil
+	return doc.Content[0], dec.Decode(new(yaml.Node)), nil
 }
 
-// syntax says the parser's "yaml: line 3: what is wrong" with the line in the whole text.
-func (r *reader) syntax(err error) error {
-	reason, line := strings.TrimPrefix(err.Error(), "yaml: "), r.line
-	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(reason); m != nil {
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = r.lineOf(n)
-		}
+var (
+	lineOfProblem = regexp.MustCompile(`^line (\d+): `)
+	// linesFromZero are the problems for which the parser counts lines from 0.
+	linesFromZero = regexp.MustCompile(`^did not find expected (<document start>|node content|'-' indicator|key|',' or)|^found (undefined tag handle|duplicate|incompatible)`)
+)
+
+// problem takes the parser's "yaml: line 3: what is wrong" apart; the line is that in the whole text.
+func (r *reader) problem(err error) (line int, reason string) {
+	reason = strings.TrimPrefix(err.Error(), "yaml: ")
+	n := 0
+	if m := lineOfProblem.FindStringSubmatch(reason); m != nil {
+		n, _ = strconv.Atoi(m[1])
 		reason = reason[len(m[0]):]
 	}
-	return r.fail(line, "", "is no YAML: %s", clip(reason))
+	if linesFromZero.MatchString(reason) {
+		n++
+	}
+	return r.lineOf(max(n, 1)), reason
 }
 
 func withoutComments(text string) string {
@@ -215,9 +254,8 @@ func (y *yamlReader) sequence(n *yaml.Node, at *place, seen bool, depth int, fie
 
 // scalar is the JSON of a scalar; the error is a reason.
 func scalar(n *yaml.Node) (string, error) {
-	const quotes = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	if n.Style&yaml.TaggedStyle == 0 {
-		if n.Style&quotes != 0 {
+		if n.Style&quotedStyles != 0 {
 			return quote(n.Value), nil
 		}
 		json, text, err := plain(n.Value)
@@ -267,7 +305,7 @@ func key(n *yaml.Node) (string, error) {
 		}
 		return n.Value, nil
 	}
-	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+	if n.Style&quotedStyles != 0 {
 		return n.Value, nil
 	}
 	switch n.Value {
