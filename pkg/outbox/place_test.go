@@ -61,7 +61,7 @@ func TestWhenNobodyIsLeftOnTheOldBusItIsTakenOverAndEverythingIsAnnouncedFirst(t
 		first := start(t, db, here, hasty, func(s *setting) {
 			s.hooks.Beat = func() { // a process that is killed: it neither beats nor signs off
 				beats++
-				if beats > 5 {
+				if beats == 6 {
 					close(stopped)
 					<-halt
 				}
