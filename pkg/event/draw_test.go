@@ -26,6 +26,14 @@ func drawPath(t *rapid.T) string {
 }
 
 func drawTarget(t *rapid.T) event.Target {
+	target := drawHard(t)
+	if rapid.Bool().Draw(t, "soft") {
+		return target.Soft()
+	}
+	return target
+}
+
+func drawHard(t *rapid.T) event.Target {
 	var target event.Target
 	switch rapid.IntRange(0, 5).Draw(t, "scope") {
 	case 0:
@@ -40,9 +48,6 @@ func drawTarget(t *rapid.T) event.Target {
 		target = event.TagPrefix(drawFamily(t) + ":" + rapid.SampledFrom([]string{"", drawPath(t) + "/"}).Draw(t, "below"))
 	case 5:
 		target = event.All()
-	}
-	if rapid.Bool().Draw(t, "soft") {
-		target = target.Soft()
 	}
 	if err := target.Err(); err != nil {
 		t.Fatal(err)

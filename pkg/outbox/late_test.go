@@ -95,6 +95,32 @@ func TestRowsThatWaitForHalfAMinuteAreLoggedOnceAMinuteWithTheReason(t *testing.
 	})
 }
 
+// No other relay takes the rows from it, so the pauses of its own lanes have to end in time.
+func TestARelayThatIsAloneGoesOnWithinTenSecondsOfTheBusesReturn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t, 1, false)
+		r, err := outbox.StartRelayWith(t.Context(), m.db, m.roads[0], outbox.RelayConfig{}, outbox.Times{Look: time.Second}, outbox.Hooks{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Close() }()
+		m.close() // the model's own
+		for i := range 12 {
+			m.roads[0].set(refusing)
+			for _, family := range []string{"user", "team", "order"} {
+				m.commit(fmt.Sprintf("%s:%d", family, i))
+			}
+			m.pass(time.Minute + m.some(time.Minute))
+			m.roads[0].set(free)
+			m.pass(backFor)
+			if s, err := r.Status(t.Context()); err != nil || s.Depth != 0 {
+				t.Errorf("after outage %d: %+v, %v", i, s, err)
+			}
+		}
+	})
+}
+
 // close ends the model's own relays.
 func (m *model) close() {
 	for _, p := range m.roads {
