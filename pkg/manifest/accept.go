@@ -3,7 +3,6 @@ package manifest
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,8 +15,9 @@ const acceptPage = 100
 const acceptNamed = 5
 
 // accept asks a kind whether it takes the objects that are stored already, all of them, a page at a time. What an object refers
-// to may be another thing under the new kind: mended is called for each of those. The error names the first that are refused.
-func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, refs []Reference) error) error {
+// to may be another thing under the new kind: differs is called for each of those, with what it refers to now and what is written.
+// What is refused comes back as one error that names the first.
+func accept(ctx context.Context, q querier, sh *shape, differs func(r *record, refs []Reference, have []ident) error) (refused *Error, err error) {
 	var (
 		bad  []error
 		more int
@@ -26,7 +26,7 @@ func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, re
 	for {
 		page, _, err := after(ctx, q, sh.family, "", last, acceptPage)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(page) == 0 {
 			break
@@ -34,11 +34,11 @@ func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, re
 		last = page[len(page)-1].ident(sh)
 		have, err := readReferences(ctx, q, page[0].ident(sh), last)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i := range page {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return nil, context.Cause(ctx)
 			}
 			refs, err := sh.accepts(&page[i])
 			switch {
@@ -47,14 +47,14 @@ func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, re
 			case err != nil:
 				more++
 			case !slices.Equal(targetsOf(refs), have[page[i].ident(sh)]):
-				if err := mended(&page[i], refs); err != nil {
-					return err
+				if err := differs(&page[i], refs, have[page[i].ident(sh)]); err != nil {
+					return nil, err
 				}
 			}
 		}
 	}
 	if len(bad) == 0 {
-		return nil
+		return nil, nil
 	}
 	text := make([]string, len(bad))
 	for i, err := range bad {
@@ -64,7 +64,7 @@ func accept(ctx context.Context, q querier, sh *shape, mended func(r *record, re
 	if more > 0 {
 		reason += fmt.Sprintf("; and %d more", more)
 	}
-	return &Error{Kind: sh.kind, Reason: reason}
+	return &Error{Kind: sh.kind, Reason: reason}, nil
 }
 
 func (r *record) ident(sh *shape) ident {
@@ -85,23 +85,30 @@ func (s *shape) accepts(r *record) ([]Reference, error) {
 }
 
 // acceptStored refuses a kind that would refuse objects that are stored. Nobody can write objects of the kind meanwhile: they
-// would have to lock it.
+// would have to lock it. An object that refers to something else by the kind counts as changed: it is announced, with what refers to
+// it. Before that is written, what it refers to is locked to the end of the chain, as for an object that is applied (references.go).
 func (w *writing) acceptStored(ctx context.Context, tx *sql.Tx, c *change) error {
 	if c.makes == nil || c.action == Unchanged {
 		return nil
 	}
-	err := accept(ctx, tx, c.makes, func(r *record, refs []Reference) error {
-		l := locks{}
+	refused, err := accept(ctx, tx, c.makes, func(r *record, refs []Reference, _ []ident) error {
+		id, l := r.ident(c.makes), locks{}
 		for _, ref := range refs {
 			l.shared(ref.ident())
 		}
-		if err := w.db.take(ctx, tx, l); err != nil {
+		if err := w.more(ctx, tx, l); err != nil {
 			return err
 		}
-		return writeReferences(ctx, tx, r.ident(c.makes), refs)
+		if err := w.takeBelow(ctx, tx, targetsOf(refs)); err != nil {
+			return err
+		}
+		if len(w.mended) <= mostReferrers { // of more, all of the kind is announced
+			w.mended = append(w.mended, id)
+		}
+		return replaceReferences(ctx, tx, id, refs)
 	})
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return of(c.next, &Error{Field: "spec", Reason: e.Reason, Err: e.Err})
+	if refused != nil && err == nil {
+		return of(c.next, &Error{Field: "spec", Reason: refused.Reason})
 	}
 	return err
 }

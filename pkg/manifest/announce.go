@@ -33,7 +33,7 @@ func (w *writing) announcement(ctx context.Context, tx *sql.Tx, ordered []*chang
 		}
 		others = append(others, foreign...)
 	}
-	objects, families, err := referrers(ctx, tx, roots)
+	objects, families, err := referrers(ctx, tx, roots, w.mended)
 	if err != nil {
 		return nil, err
 	}

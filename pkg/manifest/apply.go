@@ -15,6 +15,7 @@ import (
 type applied struct {
 	object Object
 	at     *document.Document // nil = it came from no text
+	value  bool               // it is a Go value, which can't say fields that its type does not know
 }
 
 // fail says which manifest an error is about.
@@ -169,6 +170,14 @@ func (s *Store) planAgainst(ctx context.Context, q querier, c *change, a *applie
 	c.old = old
 	if err := precondition(&a.object.Metadata, old); err != nil {
 		return a.fail(err)
+	}
+	if a.value && old != nil && c.shape.retain != nil {
+		if c.next.Spec, err = c.shape.retain(old.Spec, c.next.Spec); err != nil {
+			return a.fail(err)
+		}
+		if err := size(c.next); err != nil {
+			return a.fail(err)
+		}
 	}
 	m := &c.next.Metadata
 	c.next.Status = nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // try is one transaction. inside says where the plan is made.
 func (w *writing) try(ctx context.Context, inside bool) error {
-	w.number, w.events, w.ticket = 0, nil, ""
+	w.number, w.events, w.ticket, w.mended, w.held = 0, nil, "", nil, locks{}
 	last := w.plan
 	if !inside {
 		var err error
@@ -112,9 +113,10 @@ func (w *writing) carryOut(ctx context.Context, tx *sql.Tx) error {
 // lock waits for all that a plan needs to stand still; again says that the plan is made anew after that.
 func (w *writing) lock(ctx context.Context, tx *sql.Tx, p *plan, again bool) error {
 	l := p.locks(again)
-	if w.wide {
+	if w.wide = w.wide || len(l) > mostLocks; w.wide {
 		l = wide()
 	}
+	maps.Copy(w.held, l)
 	if err := w.db.take(ctx, tx, l); err != nil {
 		return err
 	}
@@ -127,7 +129,10 @@ func (w *writing) lock(ctx context.Context, tx *sql.Tx, p *plan, again bool) err
 
 // put writes one object, what it refers to, and the names of a kind.
 func (w *writing) put(ctx context.Context, tx *sql.Tx, c *change) error {
-	if c.action == Unchanged || c.action == Invalidated {
+	switch {
+	case c.adds:
+		return addReferences(ctx, tx, c.id, targetsOf(c.refs))
+	case c.action == Unchanged || c.action == Invalidated:
 		return nil
 	}
 	c.next.Metadata.ResourceVersion = strconv.FormatInt(w.number, 10)
@@ -146,8 +151,12 @@ func (w *writing) put(ctx context.Context, tx *sql.Tx, c *change) error {
 	if err == nil && !done {
 		err = errMoved
 	}
-	if err == nil && (c.moved || c.action == Deleted) {
-		err = writeReferences(ctx, tx, c.id, c.refs)
+	switch {
+	case err != nil:
+	case c.action == Deleted:
+		err = replaceReferences(ctx, tx, c.id, nil)
+	case c.moved:
+		err = changeReferences(ctx, tx, c.id, c.was, c.refs)
 	}
 	if err == nil && c.id.family == kindFamily {
 		err = w.putNames(ctx, tx, c)

@@ -13,7 +13,9 @@ type Broker[S any] struct {
 	shape *shape
 }
 
-// Apply creates or changes one object; see [Store.Apply]. An empty APIVersion or Kind is the kind's.
+// Apply creates or changes one object; see [Store.Apply]. An empty APIVersion or Kind is the kind's. Fields of the stored spec that S
+// does not know, which a newer version of the program has written, are kept; where a list that has such fields changes, it is refused
+// with the field. A text says all of a spec and keeps nothing: see [Store.Apply].
 func (b *Broker[S]) Apply(ctx context.Context, m Manifest[S]) (Result[S], error) {
 	all, err := b.toApply(m)
 	if err != nil {
@@ -50,7 +52,7 @@ func (b *Broker[S]) toApply(m Manifest[S]) ([]applied, error) {
 		return nil, of(o, &Error{Field: "spec", Reason: "can't be written as JSON", Err: err})
 	}
 	o.Spec = spec
-	return []applied{{object: o}}, nil
+	return []applied{{object: o, value: true}}, nil
 }
 
 // Delete deletes one object; see [Store.Delete].

@@ -2,9 +2,7 @@ package manifest
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -52,21 +50,4 @@ func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Resu
 	}
 	r.Action, r.Ticket, r.Token = Invalidated, w.ticket, w.token
 	return r, nil
-}
-
-// unmoved says errMoved when an object that is to be announced is not what it was when the plan was made.
-func unmoved(ctx context.Context, tx *sql.Tx, c *change) error {
-	var have, want int64
-	if c.old != nil {
-		want = c.old.version
-	}
-	err := tx.QueryRowContext(ctx, "SELECT version FROM lethe_manifests WHERE family = $1 AND namespace = $2 AND name = $3",
-		c.id.family, c.id.namespace, c.id.name).Scan(&have)
-	switch {
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return broken(err)
-	case have != want:
-		return errMoved
-	}
-	return nil
 }

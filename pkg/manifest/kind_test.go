@@ -286,6 +286,7 @@ func TestRegisterRefusesWhatClashesWithWhatIsStored(t *testing.T) {
 			m.Spec.Bots = []string{"helper"}
 			must(teams.Apply(t.Context(), m))
 		}
+		// It starts, says so, and refuses them when they are applied again.
 		strict := team
 		strict.Validate = func(m manifest.Manifest[Team]) error {
 			if m.Spec.Size < 6 {
@@ -293,8 +294,14 @@ func TestRegisterRefusesWhatClashesWithWhatIsStored(t *testing.T) {
 			}
 			return nil
 		}
-		err := register(strict)
-		if err == nil || !strings.Contains(err.Error(), "would refuse 6 objects") || !strings.Contains(err.Error(), "and 1 more") || strings.Count(err.Error(), "default/team-") != 5 {
+		log := &lines{}
+		stricter := must(manifest.Register(t.Context(), openAt(t, dsn, nodes[2], manifest.WithLogger(log.logger())).store, strict))
+		if log.count("would refuse 6 objects") != 1 {
+			t.Errorf("the log says %q", log.text.String())
+		}
+		small := must(stricter.Get(t.Context(), "", "team-3"))
+		small.Spec.Lead = "bob"
+		if _, err := stricter.Apply(t.Context(), small); !errors.Is(err, manifest.ErrInvalid) || !strings.Contains(err.Error(), "is too small") {
 			t.Error(err)
 		}
 		// A later version of the kind reads what an earlier one has stored, and says what it refers to.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -72,8 +73,28 @@ func (e *engine) take(ctx context.Context, tx *sql.Tx, l locks) error {
 	return broken(rows.Err())
 }
 
+// more waits for locks that a change finds out later that it needs, all of them shared. errMoved: they are too many, and w is wide.
+func (w *writing) more(ctx context.Context, tx *sql.Tx, l locks) error {
+	if w.db.lock == "" || w.wide {
+		return nil
+	}
+	maps.DeleteFunc(l, func(key int32, _ bool) bool {
+		_, has := w.held[key]
+		return has
+	})
+	if len(l) == 0 {
+		return nil
+	}
+	maps.Copy(w.held, l)
+	if len(w.held) > mostLocks {
+		w.wide = true // to lock out all others from the start: now they may be waiting for this one
+		return errMoved
+	}
+	return w.db.take(ctx, tx, l)
+}
+
 // takeBelow locks, shared, what the objects that ids name refer to, and what those do, to the end. What is locked can't refer to
-// anything else any more, so that each step is read under the locks of the one before. errMoved: it is too much, and w is wide.
+// anything else any more, so that each step is read under the locks of the one before.
 func (w *writing) takeBelow(ctx context.Context, tx *sql.Tx, ids []ident) error {
 	if w.db.below == "" || w.wide {
 		return nil
@@ -82,10 +103,6 @@ func (w *writing) takeBelow(ctx context.Context, tx *sql.Tx, ids []ident) error 
 	for level := ids; len(level) > 0; {
 		for _, id := range level {
 			seen[id] = true
-		}
-		if len(seen) > mostLocks {
-			w.wide = true // to lock out all others from the start: now they may be waiting for this one
-			return errMoved
 		}
 		found, err := w.refersTo(ctx, tx, level)
 		if err != nil {
@@ -98,10 +115,8 @@ func (w *writing) takeBelow(ctx context.Context, tx *sql.Tx, ids []ident) error 
 				next = append(next, id)
 			}
 		}
-		if len(next) > 0 {
-			if err := w.db.take(ctx, tx, l); err != nil {
-				return err
-			}
+		if err := w.more(ctx, tx, l); err != nil {
+			return err
 		}
 		level = next
 	}

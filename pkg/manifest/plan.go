@@ -18,7 +18,9 @@ type change struct {
 
 	stale []event.Target // what the kind says of the old and of the next object
 	refs  []Reference    // of the next object
+	was   []Reference    // of the old one
 	moved bool           // the spec may be another: what it refers to is to be written
+	adds  bool           // nothing but what it refers to is written, where that is missing
 }
 
 // plan is all that one write does: all of it or nothing.
@@ -86,7 +88,11 @@ func (c *change) ask() error {
 	if c.refs, err = c.shape.references(c.next); err != nil {
 		return of(c.next, err)
 	}
-	return nil
+	if c.old == nil {
+		return nil
+	}
+	c.was, err = c.shape.references(c.old.as(c.shape))
+	return err
 }
 
 // familyOf is the tag family of a kind.

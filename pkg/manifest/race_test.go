@@ -43,6 +43,19 @@ func (s *stopped) waiting(n int) {
 	})
 }
 
+// blocked waits until n changes wait for a lock of others.
+func (s *stopped) blocked(n int) {
+	s.t.Helper()
+	eventually(s.t, "a change waits for a lock", func() bool {
+		var have int
+		if err := s.db.QueryRowContext(s.t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "+
+			"AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&have); err != nil {
+			s.t.Fatal(err)
+		}
+		return have == n
+	})
+}
+
 func (s *stopped) goOn() { _ = s.tx.Rollback() }
 
 func TestAReferenceThatIsBeingWrittenIsNotMissed(t *testing.T) {

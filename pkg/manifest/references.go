@@ -8,33 +8,59 @@ import (
 	"strings"
 )
 
-// writeReferences replaces what an object refers to.
-func writeReferences(ctx context.Context, tx *sql.Tx, from ident, refs []Reference) error {
+// replaceReferences makes refs all that an object refers to.
+func replaceReferences(ctx context.Context, tx *sql.Tx, from ident, refs []Reference) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM lethe_manifest_references WHERE from_family = $1 AND from_namespace = $2 AND from_name = $3",
 		from.family, from.namespace, from.name); err != nil {
 		return broken(err)
 	}
-	for some := range slices.Chunk(targetsOf(refs), 64) {
-		var text strings.Builder
-		text.WriteString("INSERT INTO lethe_manifest_references (from_family, from_namespace, from_name, to_family, to_namespace, to_name) VALUES ")
-		args := []any{from.family, from.namespace, from.name}
-		for i, to := range some {
-			if i > 0 {
-				text.WriteString(", ")
-			}
-			text.WriteString("($1, $2, $3")
-			for range 3 {
-				text.WriteString(", $" + strconv.Itoa(len(args)+1))
-				args = append(args, nil)
-			}
-			text.WriteString(")")
-			args[len(args)-3], args[len(args)-2], args[len(args)-1] = to.family, to.namespace, to.name
+	return addReferences(ctx, tx, from, targetsOf(refs))
+}
+
+// changeReferences writes what changes in what an object refers to: was is what its kind found in the object as it was stored. What
+// stands there besides is left alone: another version of the kind has found it, which may run beside this one.
+func changeReferences(ctx context.Context, tx *sql.Tx, from ident, was, refs []Reference) error {
+	now := targetsOf(refs)
+	gone := slices.DeleteFunc(targetsOf(was), func(id ident) bool { return slices.Contains(now, id) })
+	for some := range slices.Chunk(gone, 64) {
+		text, args := triples(some, from.family, from.namespace, from.name)
+		if _, err := tx.ExecContext(ctx, "DELETE FROM lethe_manifest_references WHERE from_family = $1 AND from_namespace = $2 AND from_name = $3 "+
+			"AND (to_family, to_namespace, to_name) IN (VALUES "+text("")+")", args...); err != nil {
+			return broken(err)
 		}
-		if _, err := tx.ExecContext(ctx, text.String(), args...); err != nil {
+	}
+	return addReferences(ctx, tx, from, now)
+}
+
+// addReferences adds what is not there.
+func addReferences(ctx context.Context, tx *sql.Tx, from ident, ids []ident) error {
+	for some := range slices.Chunk(ids, 64) {
+		text, args := triples(some, from.family, from.namespace, from.name)
+		if _, err := tx.ExecContext(ctx, "INSERT INTO lethe_manifest_references (from_family, from_namespace, from_name, to_family, to_namespace, to_name) VALUES "+
+			text("$1, $2, $3, ")+" ON CONFLICT DO NOTHING", args...); err != nil {
 			return broken(err)
 		}
 	}
 	return nil
+}
+
+// triples is a row of three parameters for each of ids, which come after the first ones; each row begins with text's argument.
+func triples(ids []ident, first ...any) (text func(begin string) string, args []any) {
+	args = first
+	for _, id := range ids {
+		args = append(args, id.family, id.namespace, id.name)
+	}
+	return func(begin string) string {
+		var b strings.Builder
+		for i := range ids {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			n := len(first) + 3*i
+			b.WriteString("(" + begin + "$" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ", $" + strconv.Itoa(n+3) + ")")
+		}
+		return b.String()
+	}, args
 }
 
 // targetsOf is what references name, in order and each once.
@@ -87,12 +113,19 @@ const mostReferrers = 1000
 // first has done. It does not matter whether p exists yet. Where p refers to a provider, 1 locks that one as well, and so on to
 // the end (takeBelow): a change of the provider is one of p and of c. (A view that read c through this package has recorded the
 // tag of p, too: read.go. That is a second defence, of one step.)
-func referrers(ctx context.Context, q querier, roots []ident) (objects []ident, families []string, err error) {
-	seen := make(map[ident]bool, len(roots))
+//
+// Those that are known already are among them, as what refers to them is.
+func referrers(ctx context.Context, q querier, roots, known []ident) (objects []ident, families []string, err error) {
+	seen := make(map[ident]bool, len(roots)+len(known))
 	for _, r := range roots {
 		seen[r] = true
 	}
-	for queue := slices.Clone(roots); len(queue) > 0; queue = queue[1:] {
+	for _, id := range known {
+		if !seen[id] {
+			seen[id], objects = true, append(objects, id)
+		}
+	}
+	for queue := slices.Concat(roots, objects); len(queue) > 0; queue = queue[1:] {
 		found, err := referrersOf(ctx, q, queue[0])
 		if err != nil {
 			return nil, nil, err
@@ -105,7 +138,11 @@ func referrers(ctx context.Context, q querier, roots []ident) (objects []ident, 
 		}
 		if len(found) > mostReferrers || len(objects) > mostReferrers {
 			families, err = familiesAbove(ctx, q, append(objects, roots...))
-			return nil, families, err
+			for _, id := range known {
+				families = append(families, id.family)
+			}
+			slices.Sort(families)
+			return nil, slices.Compact(families), err
 		}
 	}
 	return objects, nil, nil
@@ -156,8 +193,7 @@ func familiesAbove(ctx context.Context, q querier, ids []ident) ([]string, error
 		queue = append(queue, above...)
 		found = append(found, above...)
 	}
-	slices.Sort(found)
-	return slices.Compact(found), nil
+	return found, nil
 }
 
 // column reads one column of text.

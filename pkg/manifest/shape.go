@@ -17,10 +17,11 @@ type shape struct {
 	schema                   json.RawMessage
 	example                  json.RawMessage // a whole manifest
 
-	code     guard                                 // what calls the functions of a Go kind
-	spec     func(Object) (json.RawMessage, error) // checked, defaults filled, canonical
-	makes    func(Object) ([]event.Target, error)  // what a change makes stale; nil = nothing
-	mentions func(Object) ([]Reference, error)     // namespaces as they were given; nil = nothing
+	code     guard                                                    // what calls the functions of a Go kind
+	spec     func(Object) (json.RawMessage, error)                    // checked, defaults filled, canonical
+	retain   func(old, next json.RawMessage) (json.RawMessage, error) // of a Go kind: next with the fields of old that it does not know
+	makes    func(Object) ([]event.Target, error)                     // what a change makes stale; nil = nothing
+	mentions func(Object) ([]Reference, error)                        // namespaces as they were given; nil = nothing
 }
 
 // maxTargets bounds what one object makes stale, and what it refers to.

@@ -2,8 +2,8 @@ package manifest
 
 import (
 	"context"
-	"strconv"
-	"strings"
+	"maps"
+	"slices"
 )
 
 // relied is what a plan was made from and does not write, with the versions it was read at (0 = it was not there): the stored
@@ -48,17 +48,8 @@ func (p *plan) stands(ctx context.Context, q querier, all bool) error {
 
 // versions reads, in one statement, at which versions objects are; one that is not there is left out.
 func versions(ctx context.Context, q querier, of map[ident]int64) (map[ident]int64, error) {
-	var text strings.Builder
-	args := make([]any, 0, 3*len(of))
-	for id := range of {
-		if len(args) > 0 {
-			text.WriteString(", ")
-		}
-		n := len(args)
-		text.WriteString("($" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ", $" + strconv.Itoa(n+3) + ")")
-		args = append(args, id.family, id.namespace, id.name)
-	}
-	rows, err := q.QueryContext(ctx, "SELECT family, namespace, name, version FROM lethe_manifests WHERE (family, namespace, name) IN (VALUES "+text.String()+")", args...)
+	text, args := triples(slices.Collect(maps.Keys(of)))
+	rows, err := q.QueryContext(ctx, "SELECT family, namespace, name, version FROM lethe_manifests WHERE (family, namespace, name) IN (VALUES "+text("")+")", args...)
 	if err != nil {
 		return nil, broken(err)
 	}

@@ -52,7 +52,7 @@ func typed[S any](k Kind[S], log *slog.Logger) (*shape, error) {
 	}
 	s.schema = checked.text
 	g := goKind[S]{Kind: k, t: t, schema: checked, code: s.code}
-	s.spec = g.prepare
+	s.spec, s.retain = g.prepare, g.retain
 	if k.Stale != nil {
 		s.makes = func(o Object) ([]event.Target, error) { return asked(s.code, "Stale", o, k.Stale) }
 	}

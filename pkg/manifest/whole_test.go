@@ -151,14 +151,7 @@ func TestWhatAnApplyLeavesUnchangedIsLocked(t *testing.T) {
 	})
 	s.waiting(1)
 	wg.Go(func() { must(ps[1].bots.Apply(t.Context(), bot("a", Bot{Account: "y"}))) })
-	eventually(t, "the other change waits for the lock", func() bool {
-		var n int
-		if err := s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "+
-			"AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n == 1
-	})
+	s.blocked(1)
 	s.goOn()
 	wg.Wait()
 }

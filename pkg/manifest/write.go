@@ -68,6 +68,8 @@ type writing struct {
 	wide   bool // it needs so many locks that it locks out all others
 
 	plan   *plan
+	held   locks   // in the transaction under way
+	mended []ident // of a kind that is written: stored objects that refer to something else by it
 	number int64
 	events []event.Event
 	ticket outbox.Ticket
