@@ -24,6 +24,8 @@ func (a *api) manifestRoutes(mux *http.ServeMux) {
 		"GET /v1/manifests/{kind}/{namespace}":                    {(*manifests).serveList, []string{"labelSelector", "limit", "continue", "format"}},
 		"GET /v1/manifests/{kind}/{namespace}/{name}":             {(*manifests).serveGet, []string{"format"}},
 		"DELETE /v1/manifests/{kind}/{namespace}/{name}":          {(*manifests).serveDelete, nil},
+		"POST /v1/manifests/{kind}/invalidate":                    {(*manifests).serveInvalidate, nil},
+		"POST /v1/manifests/{kind}/{namespace}/invalidate":        {(*manifests).serveInvalidate, nil},
 		"POST /v1/manifests/{kind}/{namespace}/{name}/invalidate": {(*manifests).serveInvalidate, nil},
 		"GET /v1/tickets/{ticket}":                                {(*manifests).serveTicket, []string{"timeout"}},
 		"GET /v1/kinds":                                           {(*manifests).serveKinds, nil},

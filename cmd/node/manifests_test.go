@@ -142,6 +142,14 @@ func TestWhatOneNodeAppliesTheOtherForgets(t *testing.T) {
 	if text := fmt.Sprint(got); strings.Contains(text, "exists") {
 		t.Errorf("what there is: %s", text)
 	}
+	for _, path := range []string{"bots/acme/invalidate", "bots/invalidate"} { // all of the kind
+		got, _ = one.must(200, "POST", "/v1/manifests/"+path, "")
+		token, _ = got["token"].(string)
+		if model, cache := two.model("helper", token); model != "m2" || cache != "miss" {
+			t.Errorf("%s: %s %s", path, model, cache)
+		}
+	}
+	one.must(404, "POST", "/v1/manifests/nothing/invalidate", "")
 	got, _ = one.must(200, "POST", "/v1/manifests/bot/default/helper/invalidate", "")
 	if text := fmt.Sprint(got); got["token"] == nil || !strings.Contains(text, "exists:false") {
 		t.Errorf("what there is not: %s", text)

@@ -19,17 +19,18 @@ func (o *options) announce(cmd *cobra.Command, args []string, in invalidation) e
 	if in.soft || in.args != "" {
 		return cli.Usagef("--soft and --args are not for manifests")
 	}
-	stripped := make([]string, 0, len(args))
+	list := make([]ctl.Name, 0, len(args))
 	for _, arg := range args {
 		rest, ok := strings.CutPrefix(arg, manifestPrefix)
-		if !ok || !strings.Contains(rest, "/") {
-			return cli.Usagef("%q: want manifest/KIND/NAME here", arg)
+		kind, name, one := strings.Cut(rest, "/")
+		n := ctl.Name{Kind: kind, Namespace: o.namespace, Name: name}
+		switch {
+		case !ok || kind == "" || one && name == "" || strings.Contains(name, "/"):
+			return cli.Usagef("%q: want manifest/KIND/NAME here, or manifest/KIND for all of them", arg)
+		case !one && !cmd.Flags().Changed("namespace"):
+			n.Namespace = "" // all of them
 		}
-		stripped = append(stripped, rest)
-	}
-	list, err := names(stripped, o.namespace)
-	if err != nil {
-		return err
+		list = append(list, n)
 	}
 	f := &changeFlags{reason: in.reason, wait: in.wait}
 	return o.change(cmd, f, func(ctx context.Context, conn *nats.Conn) (ctl.Written, error) {

@@ -104,6 +104,9 @@ func (o *options) printChanged(cmd *cobra.Command, c changed, dryRun bool) error
 		row := name + " " + plain(r.Action)
 		if r.Action == "invalidated" { // nobody but the reader can tell a wrong namespace
 			row = plain(strings.ToLower(r.Kind)+" "+r.Namespace+"/"+r.Name) + " " + plain(r.Action)
+			if r.Name == "" { // all of the namespace, or of all namespaces
+				row = plain(strings.TrimSuffix("all of "+strings.ToLower(r.Kind)+" "+r.Namespace, " ")) + " " + plain(r.Action)
+			}
 		}
 		if r.Exists != nil && !*r.Exists {
 			cmd.PrintErrf("lethe-publisher: warning: no %s is called %s/%s (-n says the namespace): announced all the same\n",

@@ -32,18 +32,20 @@ type invalidation struct {
 func newInvalidate(o *options) *cobra.Command {
 	var in invalidation
 	cmd := &cobra.Command{
-		Use:   "invalidate FUNCTION [ARG…] | tag/TAG… | prefix/PREFIX… | manifest/KIND/NAME… | --all",
+		Use:   "invalidate FUNCTION [ARG…] | tag/TAG… | prefix/PREFIX… | manifest/KIND[/NAME]… | --all",
 		Short: "Make every node forget a key, a function, tags, prefixes or everything",
 		Long: "Make every node forget a key, a function, tags, prefixes or everything, and print the token of the event:\n" +
 			"with it a node, or with --wait or the command wait the fleet, can be asked to wait until it has applied it.\n\n" +
 			"A function without arguments is all of it; --args '[]' is the key of a function that takes none. The nodes are asked first: a\n" +
 			"function that none of them has, or arguments that can't be its, are an error (exit code 2), and nothing is published. Where\n" +
 			"not all nodes can be asked, it is a warning. --force asks nobody.\n\n" +
-			"A manifest is announced as a change of it would be, with all that its kind says; one of the nodes with a database does that.",
+			"A manifest is announced as a change of it would be, with all that its kind says; one of the nodes with a database does that.\n" +
+			"manifest/KIND is all manifests of the kind: with -n those of a namespace, else of every namespace.",
 		Example: "  lethe-publisher --fleet shop invalidate catalog.price sku-42\n" +
 			"  lethe-publisher --fleet shop invalidate catalog.page --args '[\"lamps\",2]'\n" +
 			"  lethe-publisher --fleet shop invalidate catalog.price\n" +
 			"  lethe-publisher --fleet shop invalidate tag/user:42 prefix/chatbot:acme/ --reason 'import of November'\n" +
+			"  lethe-publisher --fleet shop invalidate manifest/chatbot/helper manifest/plugin\n" +
 			"  lethe-publisher --fleet shop invalidate --all --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && strings.HasPrefix(args[0], manifestPrefix) && !in.all {

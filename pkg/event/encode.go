@@ -88,7 +88,7 @@ func pastTense(action string) string {
 // about is the subject attribute: what the event is about, when that is exactly one thing.
 func (e Event) about() string {
 	if m := e.Manifest; m != nil {
-		return m.Kind + "/" + m.Namespace + "/" + m.Name
+		return strings.TrimRight(m.Kind+"/"+m.Namespace+"/"+m.Name, "/")
 	}
 	if len(e.Targets) != 1 {
 		return ""
@@ -151,10 +151,11 @@ func (m *Manifest) check(action string) error {
 	if err := CheckKind(m.Kind); err != nil {
 		return within("manifest", err)
 	}
-	if err := checkObject("name", m.Name); err != nil {
+	all := m.Name == "" && action == "invalidated" // of a kind, or of a namespace of it
+	if err := checkObject("name", m.Name); err != nil && !all {
 		return within("manifest", err)
 	}
-	if err := checkObject("namespace", m.Namespace); err != nil {
+	if err := checkObject("namespace", m.Namespace); err != nil && (!all || m.Namespace != "") {
 		return within("manifest", err)
 	}
 	if pastTense(m.Action) != action {

@@ -213,6 +213,27 @@ func TestEncodeRefusesWhatAReaderCouldMisunderstand(t *testing.T) {
 	}
 }
 
+func TestAnInvalidationOfAKindHasNoName(t *testing.T) {
+	t.Parallel()
+	for namespace, about := range map[string]string{"": "Chatbot", "acme": "Chatbot/acme"} {
+		e := event.Event{Source: "/x", Targets: list(event.TagPrefix("chatbot:")), Manifest: &event.Manifest{Kind: "Chatbot", Namespace: namespace, Action: "invalidated"}}
+		m, err := event.Encode("shop", e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := event.Decode("shop", m.Subject, m.Header, m.Data)
+		if got.Manifest == nil || got.Manifest.Name != "" || got.Manifest.Namespace != namespace || got.Type != event.TypeManifestInvalidated || got.Subject != about || got.Widened != "" {
+			t.Errorf("%q: %+v", namespace, got)
+		}
+		for _, action := range []string{"created", "configured", "deleted"} {
+			e.Manifest.Action = action
+			if _, err := event.Encode("shop", e); !errors.Is(err, event.ErrInvalid) {
+				t.Errorf("%s: %v", action, err)
+			}
+		}
+	}
+}
+
 func bot() *event.Manifest {
 	return &event.Manifest{Kind: "Chatbot", Namespace: "acme", Name: "helper", Action: "created"}
 }

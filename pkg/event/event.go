@@ -47,7 +47,7 @@ type Manifest struct {
 	APIVersion      string            `json:"apiVersion,omitempty"`
 	Kind            string            `json:"kind"`
 	Namespace       string            `json:"namespace,omitempty"`
-	Name            string            `json:"name"`
+	Name            string            `json:"name"` // of an invalidated one, empty: all objects of the kind, or of the namespace if there is one
 	UID             string            `json:"uid,omitempty"`
 	Generation      int64             `json:"generation,omitempty"`
 	ResourceVersion string            `json:"resourceVersion,omitempty"`

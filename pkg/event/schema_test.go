@@ -156,6 +156,15 @@ func TestSchemasRefuseWhatThePackageRefuses(t *testing.T) {
 			t.Errorf("%s is valid", bad)
 		}
 	}
+	const class = `{"kind":"Chatbot","action":"invalidated","targets":[{"tagPrefix":"chatbot:"}]`
+	for text, want := range map[string]bool{
+		class + `}`: true, class + `,"namespace":"acme"}`: true, class + `,"name":"helper"}`: false,
+		strings.Replace(class, "invalidated", "deleted", 1) + `}`: false, strings.Replace(class, "invalidated", "created", 1) + `,"namespace":"acme"}`: false,
+	} {
+		if err := manifest.Validate(parsed(t, []byte(text))); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	whole := compiled(t, "event.v1.json")
 	good := string(read(t, "examples/tag.user.json"))
 	for from, to := range map[string]string{`"/cli"`: `"/a b"`, `"1.0"`: `"0.3"`, `"1",`: `"",`, `{"tag": "user:42"}`: `{"tag": "user"}`, `"id"`: `"trace-id"`, `.invalidated.`: `.manifest.applied.`} {

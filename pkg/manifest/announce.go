@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 )
@@ -13,7 +14,7 @@ import (
 func (w *writing) announcement(ctx context.Context, tx *sql.Tx, ordered []*change) ([]event.Event, error) {
 	var (
 		events []event.Event
-		others = w.plan.targets
+		others = slices.Clone(w.plan.targets)
 		roots  []ident
 	)
 	for _, c := range ordered {
@@ -33,7 +34,16 @@ func (w *writing) announcement(ctx context.Context, tx *sql.Tx, ordered []*chang
 		}
 		others = append(others, foreign...)
 	}
-	objects, families, err := referrers(ctx, tx, roots, w.mended)
+	known := w.mended
+	if c := w.plan.class; c != nil {
+		events = append(events, c.event())
+		others = append(others, c.tag()) // once more, for relays that know no manifest without a name
+		var err error
+		if known, err = c.referrers(ctx, tx); err != nil {
+			return nil, err
+		}
+	}
+	objects, families, err := referrers(ctx, tx, roots, known)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +98,4 @@ func (c *change) said() *event.Manifest {
 		APIVersion: c.shape.apiVersion, Kind: c.shape.kind, Namespace: c.id.namespace, Name: c.id.name, UID: m.UID,
 		Generation: m.Generation, ResourceVersion: m.ResourceVersion, Action: string(c.action), Labels: m.Labels,
 	}
-}
-
-// tagged is the target of objects of a family: of one, of those of a namespace, of all.
-func tagged(family, namespace, name string) event.Target {
-	switch {
-	case name != "":
-		return event.Tag(family + ":" + namespace + "/" + name)
-	case namespace != "":
-		return event.TagPrefix(family + ":" + namespace + "/")
-	}
-	return event.TagPrefix(family + ":")
 }

@@ -3,13 +3,17 @@ package manifest
 import (
 	"context"
 	"encoding/json"
-
-	"github.com/lethe-cache/lethe/pkg/event"
 )
 
 // InvalidateCache announces what a change of an object would, without writing it: for what has changed behind the broker's back.
-// The object need not exist. Without a name it announces the whole collection, that of the namespace or, without one too, of all
-// of them. kind is any name of a kind. Ticket and token are as with Apply: the announcement is a row in the database first.
+// The object need not exist. kind is any name of a kind. Ticket and token are as with Apply: the announcement is a row in the
+// database first.
+//
+// Without a name it is about all objects of the kind, in the namespace or, without one too, in all of them: it makes stale what it
+// would for each of them, and for each that is referred to and not there. That is the collection, what the kind says of those that
+// are stored (over 1,000 targets, their families and functions), and what refers to any of them, directly or through others (over
+// 1,000 objects, their families). It reads all of them, so it takes as long as they are many. One event is about the kind, without a
+// name; receivers with ForKinds get it.
 func (s *Store) InvalidateCache(ctx context.Context, kind, namespace, name string) (Result[json.RawMessage], error) {
 	if name == "" {
 		return s.invalidateAll(ctx, kind, namespace)
@@ -22,32 +26,4 @@ func (s *Store) InvalidateCache(ctx context.Context, kind, namespace, name strin
 		c.action = Invalidated
 		return p, c.ask()
 	}))
-}
-
-func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Result[json.RawMessage], error) {
-	var r Result[json.RawMessage]
-	w, err := s.do(ctx, false, func(ctx context.Context, q querier) (*plan, error) {
-		sh := s.kinds.typedNamed(kind)
-		if sh == nil {
-			var err error
-			if sh, _, err = s.storedNamed(ctx, q, kind); err != nil {
-				return nil, err
-			}
-			if sh == nil {
-				return nil, s.unknownKind(kind)
-			}
-		}
-		if namespace != "" {
-			if err := dns("metadata.namespace", namespace); err != nil {
-				return nil, of(Object{Kind: sh.kind}, err)
-			}
-		}
-		r.Manifest = Object{APIVersion: sh.apiVersion, Kind: sh.kind, Metadata: Metadata{Namespace: namespace}}
-		return &plan{targets: []event.Target{tagged(sh.family, namespace, "")}}, nil
-	})
-	if err != nil {
-		return Result[json.RawMessage]{}, err
-	}
-	r.Action, r.Ticket, r.Token = Invalidated, w.ticket, w.token
-	return r, nil
 }

@@ -27,11 +27,12 @@ type change struct {
 type plan struct {
 	changes []*change        // in the order in which they were asked for
 	targets []event.Target   // announced besides
+	class   *class           // announced as a whole; nil = none
 	kinds   map[string]int64 // the stored kinds it relies on, by family, and their versions; those that it writes itself left out
 }
 
 func (p *plan) idle() bool {
-	return len(p.targets) == 0 && !slices.ContainsFunc(p.changes, func(c *change) bool { return c.action != Unchanged })
+	return p.class == nil && !slices.ContainsFunc(p.changes, func(c *change) bool { return c.action != Unchanged })
 }
 
 // ordered are the changes in the order in which they are written: that of their names, kinds first.

@@ -9,7 +9,7 @@
 //
 //	apply       body: YAML or JSON, one manifest or several; Lethe-Dry-Run: true does nothing; the answer is a Written
 //	delete      body: a Name; the answer is a Written
-//	invalidate  body: a Name; announces without a change; the answer is a Written
+//	invalidate  body: a Name, or a kind alone; announces without a change; the answer is a Written
 //	get         body: a Name; the answer is the object
 //	list        body: a Query; the answer is a Page
 //	diff        body: as apply; the answer is a Difference

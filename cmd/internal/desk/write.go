@@ -54,11 +54,14 @@ func (d *Desk) Delete(ctx context.Context, n ctl.Name) (ctl.Written, error) {
 	})
 }
 
-// Invalidate announces without a change: an object, or without a name all of a namespace's. The result says where there is no such
-// object: it is announced all the same, for what remembers that there is none.
+// Invalidate announces without a change: an object, or without a name all of the kind, in a namespace if there is one. The result
+// says where there is no such object: it is announced all the same, for what remembers that there is none.
 func (d *Desk) Invalidate(ctx context.Context, n ctl.Name) (ctl.Written, error) {
 	return bounded(ctx, d, operation{"invalidate", true}, func(ctx context.Context) (ctl.Written, error) {
-		r, err := d.store.InvalidateCache(ctx, n.Kind, orDefault(n.Namespace), n.Name)
+		if n.Name != "" {
+			n.Namespace = orDefault(n.Namespace)
+		}
+		r, err := d.store.InvalidateCache(ctx, n.Kind, n.Namespace, n.Name)
 		if err != nil {
 			return ctl.Written{}, refused(err)
 		}
