@@ -142,7 +142,7 @@ func TestWhatOneNodeAppliesTheOtherForgets(t *testing.T) {
 	if text := fmt.Sprint(got); strings.Contains(text, "exists") {
 		t.Errorf("what there is: %s", text)
 	}
-	for _, path := range []string{"bots/acme/invalidate", "bots/invalidate"} { // all of the kind
+	for _, path := range []string{"chatbots/acme/invalidate", "bot/invalidate"} { // all of the kind
 		got, _ = one.must(200, "POST", "/v1/manifests/"+path, "")
 		token, _ = got["token"].(string)
 		if model, cache := two.model("helper", token); model != "m2" || cache != "miss" {
