@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +68,7 @@ const eraseLine = "\r\x1b[K"
 func progress(members []ctl.Member, token event.Token) string {
 	const most = 5
 	var left []string
+	members = slices.DeleteFunc(slices.Clone(members), func(m ctl.Member) bool { return m.State == ctl.Gone }) // nobody waits for it
 	for _, m := range members {
 		if m.State == ctl.Silent || m.Epoch != token.Epoch() || m.Cursor < token.Sequence() {
 			left = append(left, plain(m.Node))

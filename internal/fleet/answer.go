@@ -112,6 +112,9 @@ func (f *Fleet) first(self Member, q question) (a answer, all []Member) {
 	for _, d := range f.roster.gone {
 		a.Gone = append(a.Gone, Member{Node: d.node, Instance: d.instance})
 	}
+	if q.Token.IsZero() && q.Few == 0 {
+		a.Absent = f.absent.told(now)
+	}
 	if a.Hash != q.Roster && (len(f.roster.members) <= inlineMost || q.Tell && f.limits.whole.may(now)) {
 		all = f.roster.list(now)
 	}

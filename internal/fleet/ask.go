@@ -34,7 +34,7 @@ func (f *Fleet) Barrier(ctx context.Context, t event.Token) (applied, pending []
 	return applied, pending, complete, err
 }
 
-// Nodes is who answers, and who is known of and does not; it returns when all known have answered, none has for a while, or
+// Nodes is who answers, who is known of and does not, and who fell silent without a goodbye within the last minutes; it returns when all known have answered, none has for a while, or
 // ctx ends.
 func (f *Fleet) Nodes(ctx context.Context) ([]Member, error) {
 	p := f.poll()
@@ -65,6 +65,14 @@ func (f *Fleet) Nodes(ctx context.Context) ([]Member, error) {
 	if err != nil && ctx.Err() != nil {
 		err = nil // what is known is the answer
 	}
+	if !f.cfg.AskOnly {
+		f.mu.Lock()
+		for _, m := range f.absent.list(f.now()) {
+			p.miss(m, m.Vanished)
+		}
+		f.mu.Unlock()
+	}
+	all = append(all, p.missing()...)
 	slices.SortFunc(all, byName)
 	return all, err
 }

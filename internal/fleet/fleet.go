@@ -59,6 +59,7 @@ type Fleet struct {
 
 	mu       sync.Mutex // guards what follows
 	roster   roster
+	absent   absences
 	seasoned bool
 	since    time.Duration // when it began to listen, on this connection
 	closed   bool
@@ -132,6 +133,7 @@ func (f *Fleet) Greet() {
 	}
 	f.mu.Lock()
 	f.seasoned, f.since = false, f.now() // who came while this node was away was not heard
+	f.absent.since = f.since
 	f.mu.Unlock()
 	f.Announce()
 	select {
@@ -242,11 +244,16 @@ func (f *Fleet) poll() *poll {
 func (f *Fleet) heard(msg *nats.Msg) {
 	p, err := read[presence](msg.Data, maxQuestion)
 	name := msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:]
-	if err != nil || p.Node != name || !p.legal() || p.Instance == f.cfg.Instance {
+	if err != nil || p.Node != name || !p.legal() {
 		return
 	}
+	every := f.every()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.absent.hears(f.now(), every)
+	if p.Instance == f.cfg.Instance {
+		return
+	}
 	if p.Gone {
 		f.roster.bye(p.key(), f.now())
 		return

@@ -20,6 +20,9 @@ type poll struct {
 	untold map[string]teller
 	full   bool
 
+	left   map[key]bool      // who has said goodbye to somebody
+	absent map[string]Member // who is missing, by name: to be shown
+
 	longest time.Duration // the fleet's longest horizon; 0 = not known yet
 }
 
@@ -93,6 +96,9 @@ func (p *poll) take(a answer) {
 	for _, m := range a.Roster {
 		p.add(m, false)
 	}
+	for _, m := range a.Absent {
+		p.miss(m, true)
+	}
 	p.count(a)
 }
 
@@ -136,6 +142,12 @@ func (p *poll) count(a answer) {
 func (p *poll) bye(k key) {
 	if v := p.voters[k]; v != nil {
 		v.gone = true
+	}
+	if p.left == nil {
+		p.left = make(map[key]bool)
+	}
+	if len(p.left) < rosterMost {
+		p.left[k] = true
 	}
 }
 

@@ -11,8 +11,9 @@ const twinsEvery = time.Hour
 // look drops who has gone without a goodbye, and says which names several nodes bear: they take each other's presence for
 // their own, and a Barrier and explain can't tell them apart.
 func (f *Fleet) look() {
-	now := f.now()
+	now, every := f.now(), f.every()
 	f.mu.Lock()
+	gone, back := f.absent.look(&f.roster, now, every)
 	f.roster.lapse(now, f.cfg.Horizon())
 	names := f.roster.doubled(now)
 	living := make([]int, len(names))
@@ -20,6 +21,13 @@ func (f *Fleet) look() {
 		living[i] = f.roster.twins(name, now)
 	}
 	f.mu.Unlock()
+	for _, x := range gone {
+		f.cfg.Logger.Warn("a node has fallen silent and has not said goodbye: it was killed, is frozen, or is cut off from the bus",
+			"event", "node_gone", "name", x.Node, "version", x.Version, "silent_for", (now - x.heard).Round(time.Second))
+	}
+	for _, x := range back {
+		f.cfg.Logger.Info("a node that was gone is back", "event", "node_back", "name", x.Node, "gone_for", (now - x.heard).Round(time.Second))
+	}
 	maps.DeleteFunc(f.doubled, func(_ string, at time.Duration) bool { return now-at >= twinsEvery })
 	for i, name := range names {
 		if _, logged := f.doubled[name]; logged || len(f.doubled) >= rosterMost {

@@ -44,6 +44,7 @@ type Member struct {
 	EveryMs    int64  `json:"everyMs"`   // until it tells of itself again, at the latest
 	SeenMs     int64  `json:"seenMs,omitempty"`
 	Duplicates int    `json:"duplicates,omitempty"` // other living nodes of its name, as far as it has heard
+	Vanished   bool   `json:"-"`                    // of what Nodes returns: it fell silent without a goodbye, and nobody waits for it
 }
 
 func (m Member) key() key { return key{m.Node, m.Instance} }
@@ -92,6 +93,7 @@ type answer struct {
 	Roster   []Member `json:"roster,omitempty"`   // node, instance, horizon, age
 	Left     int      `json:"left,omitempty"`     // members that further messages tell
 	Gone     []Member `json:"gone,omitempty"`     // who said goodbye
+	Absent   []Member `json:"absent,omitempty"`   // who fell silent without: to be shown, not to be waited for
 }
 
 // read is strict about size and names, and passes over fields it does not know: a later version may say more.

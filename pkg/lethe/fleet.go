@@ -20,13 +20,14 @@ type NodeStatus struct {
 	Status
 	Version string
 	Seen    time.Duration // since its last sign of life
+	Gone    bool          // it fell silent without a goodbye, and can serve nothing any more: Nodes names it for ten minutes
 }
 
 // Report says of every node of the fleet whether it has applied a token. A node that can no longer serve anything older,
 // because it has been without a lease for longer than it may serve without one, counts as one that has; its State is Expired.
 type Report struct{ Applied, Pending []NodeStatus }
 
-// Nodes is the fleet: who answers, and who is known of and does not, in order of names. It takes a round trip; up to a second
+// Nodes is the fleet: who answers, who is known of and does not, and who is Gone, in order of names. It takes a round trip; up to a second
 // where somebody does not answer. It is an error when nobody can be asked, or nobody is known.
 func (n *Node) Nodes(ctx context.Context) ([]NodeStatus, error) {
 	if n.closed.Load() {
@@ -109,7 +110,7 @@ func (n *Node) statuses(members []fleet.Member) []NodeStatus {
 				LeaseAge: time.Duration(m.LeaseAgeMs) * time.Millisecond, Entries: m.Entries, Bytes: m.Bytes,
 				Resets: m.Resets, GapsHealed: m.GapsHealed, Duplicates: max(m.Duplicates, named[m.Node]-1, n.fleet.Duplicates(m.Node)),
 			},
-			Version: m.Version, Seen: time.Duration(m.SeenMs) * time.Millisecond,
+			Version: m.Version, Seen: time.Duration(m.SeenMs) * time.Millisecond, Gone: m.Vanished,
 		})
 	}
 	return all

@@ -142,7 +142,8 @@ func TestAFrozenNodeIsNamedAndTheBarrierIsCompleteWhenItsHorizonHasPassed(t *tes
 	t.Cleanup(func() { _ = srv.Close() })
 	nc := must[*nats.Conn](t)(srv.Connect())
 	t.Cleanup(nc.Close)
-	n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{Conn: nc, Name: "here"}))
+	log := &journal{}
+	n := must[*lethe.Node](t)(lethe.Open(t.Context(), lethe.Config{Conn: nc, Name: "here", Logger: log.logger()}))
 	defer n.Close()
 	file := filepath.Join(t.TempDir(), "truth")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
@@ -192,6 +193,30 @@ func TestAFrozenNodeIsNamedAndTheBarrierIsCompleteWhenItsHorizonHasPassed(t *tes
 	if took := time.Since(frozen); took < 5*time.Second {
 		t.Errorf("complete %v after it was stopped, while it could still serve for 5 s", took)
 	}
+	vanishes(t, n, log, cmd.Process)
+}
+
+// vanishes: a process that is frozen is said to be gone, shown as that, and said to be back when it goes on; one that leaves in order
+// is not.
+func vanishes(t *testing.T, n *lethe.Node, log *journal, frozen *os.Process) {
+	t.Helper()
+	until(t, "it is said to be gone", func() bool { return len(log.lines("level=WARN", "event=node_gone", "silent_for=")) == 1 })
+	until(t, "it is shown as gone", func() bool {
+		all, err := n.Nodes(within(t))
+		gone := slices.DeleteFunc(all, func(s lethe.NodeStatus) bool { return s.Name == "here" })
+		return err == nil && len(gone) == 1 && gone[0].Gone && gone[0].Seen > 5*time.Second && gone[0].Version != ""
+	})
+	if living, total := series(t, n, "lethe_fleet_nodes")[""], series(t, n, "lethe_fleet_vanished_total")[""]; living != 1 || total != 1 {
+		t.Errorf("%v live and %v have vanished", living, total)
+	}
+	if err := frozen.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is said to be back", func() bool { return len(log.lines("level=INFO", "event=node_back", "gone_for=")) == 1 })
+	until(t, "all are there", func() bool {
+		all, err := n.Nodes(within(t))
+		return err == nil && len(all) == 2 && !slices.ContainsFunc(all, func(s lethe.NodeStatus) bool { return s.Gone || s.Seen > 0 })
+	})
 }
 
 func TestTheStreamTellsHowLongAnyNodeMayServe(t *testing.T) {

@@ -66,11 +66,12 @@ func (h *health) look(now time.Duration, s seen) {
 	case !s.current && now >= h.next:
 		gone := now - h.since
 		h.next = now + min(gone, unreadyMost)
-		text := "the node is not ready"
-		if h.ready && !h.publishOnly {
-			text = "the node is still not current" // it was ready, and stays so at /readyz
+		said := []any{"event", "not_ready", "code", s.code, "reason", s.why, "for", gone.Round(time.Second)}
+		if h.ready && !h.publishOnly { // it was ready, and stays so at /readyz
+			h.log.Warn("the node is still not current", said...)
+		} else {
+			h.log.Warn("the node is not ready", said...)
 		}
-		h.log.Warn(text, "event", "not_ready", "code", s.code, "reason", s.why, "for", gone.Round(time.Second))
 	}
 }
 

@@ -113,6 +113,8 @@ var (
 	descLeaseAge    = desc("lease_age_seconds", "Since what is served was known to be current, +Inf before the first lease. It grows while there is no lease.")
 	descState       = desc("node_state", "1 for the state the node is in: starting, current, expired or closed.", "state")
 	descDoubled     = desc("fleet_duplicate_names", "Names that several living nodes bear, as far as this one has heard.")
+	descFleet       = desc("fleet_nodes", "Nodes that live, this one included, as far as this one has heard.")
+	descVanished    = desc("fleet_vanished_total", "Nodes that fell silent without a goodbye, as far as this one has heard.")
 	descMended      = desc("stream_mended_total", "Fields of the stream's configuration that this node has put right.")
 	descDenied      = desc("permission_denied_total", "Subjects that the server has refused this node, once each on a connection.")
 	descRuns        = desc("receiver_runs_total", "Calls of receivers.", "receiver", "result")
@@ -218,6 +220,9 @@ func (c collector) state(ch chan<- prometheus.Metric, s bus.Status) {
 		return
 	}
 	gauge(descDoubled, float64(c.n.fleet.Doubled()))
+	living, vanished := c.n.fleet.Counts()
+	gauge(descFleet, float64(living))
+	ch <- prometheus.MustNewConstMetric(descVanished, prometheus.CounterValue, float64(vanished))
 	age := s.LeaseAge.Seconds()
 	if s.LeaseAge == 0 && s.State != bus.Current {
 		age = math.Inf(1)

@@ -235,3 +235,16 @@ func TestNobodyThereIsSaidAtOnce(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAMemberThatFellSilentForGoodIsGoneAndNotSilent(t *testing.T) {
+	t.Parallel()
+	current := lethe.Status{State: lethe.Current, Since: time.Minute}
+	all := Members([]lethe.NodeStatus{
+		{Status: current}, {Status: current, Seen: 3 * time.Second}, {Status: current, Seen: time.Minute, Gone: true},
+	})
+	for i, want := range []string{"current", Silent, Gone} {
+		if all[i].State != want || (all[i].SinceMs > 0) != (i == 0) {
+			t.Errorf("member %d is %q, for %d ms; want %q", i, all[i].State, all[i].SinceMs, want)
+		}
+	}
+}

@@ -36,6 +36,9 @@ func ExplainAll(ctx context.Context, nc *nats.Conn, asker *lethe.Node, t event.T
 		return Explanations{}, err
 	}
 	for _, m := range members {
+		if m.Gone {
+			continue // it has nothing to serve
+		}
 		names = append(names, m.Name)
 		if m.Seen == 0 {
 			there = append(there, m.Name)

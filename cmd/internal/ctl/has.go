@@ -125,7 +125,9 @@ func AskHas(ctx context.Context, nc *nats.Conn, asker *lethe.Node, t event.Targe
 	members, err := asker.Nodes(ctx)
 	var there []string
 	for _, m := range members {
-		there = append(there, m.Name) // one that is silent has not answered either
+		if !m.Gone {
+			there = append(there, m.Name) // one that is silent has not answered either
+		}
 	}
 	return verdict(answers, there, err == nil), nil
 }

@@ -5,8 +5,12 @@ import (
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
-// Silent is the state of a member that is known of and did not answer.
-const Silent = "silent"
+// States of a member that did not answer: it is known of and waited for, or fell silent without a goodbye so long ago that nobody waits
+// for it.
+const (
+	Silent = "silent"
+	Gone   = "gone"
+)
 
 // Member is a node as the fleet knows it, in JSON.
 type Member struct {
@@ -24,7 +28,13 @@ type Report struct {
 
 // Members is what Node.Nodes returned.
 func Members(nodes []lethe.NodeStatus) []Member {
-	return silence(members(nodes, ends(nodes)))
+	all := silence(members(nodes, ends(nodes)))
+	for i, n := range nodes {
+		if n.Gone {
+			all[i].State = Gone
+		}
+	}
+	return all
 }
 
 // ReportOf is what Node.Barrier returned.
