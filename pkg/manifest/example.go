@@ -130,7 +130,7 @@ func word(n map[string]any) string {
 		return "12:00:00Z"
 	case "duration":
 		return "PT5M"
-	case "email":
+	case "email", "idn-email":
 		return "somebody@example.dev"
 	case "hostname":
 		return "example.dev"
@@ -142,6 +142,14 @@ func word(n map[string]any) string {
 		return "https://example.dev/"
 	case "uri-reference", "json-pointer":
 		return "/example"
+	case "relative-json-pointer":
+		return "0"
+	case "semver":
+		return "1.0.0"
+	case "period":
+		return "2026-01-31T12:00:00Z/PT5M"
+	case "byte":
+		return "ZXhhbXBsZQ=="
 	case "uuid":
 		return "00000000-0000-7000-8000-000000000000"
 	}

@@ -141,8 +141,13 @@ func kindKind() *shape {
 		if o.Metadata.Name == "" { // said by the check of metadata
 			return o.Spec, nil
 		}
+		var bad problems
 		_, err = stored(o)
-		return o.Spec, err
+		bad.put(err)
+		if spec, ok := value.(map[string]any); ok {
+			unknownFormats("spec.schema", spec["schema"], 0, &bad)
+		}
+		return o.Spec, bad.err()
 	}
 	return s
 }

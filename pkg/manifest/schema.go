@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -17,11 +16,13 @@ const (
 	draft     = "https://json-schema.org/draft/2020-12/schema"
 )
 
-// schema is the JSON Schema of a spec, checked and closed.
+// schema is the JSON Schema of a spec, checked. Values are checked against it as it was written; unknown fields are refused besides.
 type schema struct {
 	compiled *jsonschema.Schema
-	root     any             // as it was compiled
-	text     json.RawMessage // the same, canonical
+	written  any // as it was compiled
+	closing  *closing
+	root     any             // with additionalProperties: false wherever that says the same
+	text     json.RawMessage // the same, canonical: it is shown
 }
 
 // newSchema makes a schema of a spec. It has to be one of an object, of draft 2020-12, and complete in itself. Field says
@@ -48,28 +49,35 @@ func newSchema(field string, data json.RawMessage) (*schema, error) {
 	if err := tooDeep(field, top); err != nil {
 		return nil, err
 	}
-	closeObjects(top)
+	written := copied(root)
+	closed := closeObjects(top)
 	c := newCompiler()
-	if err := c.AddResource(schemaURL, root); err != nil {
+	if err := c.AddResource(schemaURL, written); err != nil {
 		return nil, &Error{Field: field, Reason: "is no JSON Schema: " + err.Error()}
 	}
 	compiled, err := c.Compile(schemaURL)
 	if err != nil {
 		return nil, badSchema(field, err)
 	}
-	closed, err := json.Marshal(root)
+	finds := newClosing(written, closed)
+	finds.look(compiled)
+	shown, err := json.Marshal(root)
 	if err != nil {
 		return nil, because(field, "is no JSON Schema", err)
 	}
-	closed, err = canonical(field, closed)
-	return &schema{compiled: compiled, root: root, text: closed}, err
+	shown, err = canonical(field, shown)
+	return &schema{compiled: compiled, written: written, closing: finds, root: root, text: shown}, err
 }
 
 func newCompiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
-	c.RegisterFormat(&jsonschema.Format{Name: "uri-reference", Validate: uriReference})
+	for name, check := range formats {
+		if check != nil {
+			c.RegisterFormat(&jsonschema.Format{Name: name, Validate: check})
+		}
+	}
 	c.UseLoader(noLoader{})
 	return c
 }
@@ -99,33 +107,22 @@ func (noLoader) Load(at string) (any, error) {
 
 // check validates a value.
 func (s *schema) check(field string, value any) error {
-	if err := s.tooMuch(field, value); err != nil {
-		return err
+	most := baseWork + workPerByte*weight(value)
+	if s.tooMuch(value, most) {
+		return longCheck(field, most)
 	}
-	err := s.compiled.Validate(value)
-	if err == nil {
-		return nil
+	var bad problems
+	if err := s.compiled.Validate(value); err != nil {
+		invalid := (*jsonschema.ValidationError)(nil)
+		if !errors.As(err, &invalid) {
+			return &Error{Field: field, Reason: "can't be checked: " + err.Error()}
+		}
+		bad.put(s.problems(field, value, invalid))
 	}
-	invalid := (*jsonschema.ValidationError)(nil)
-	if !errors.As(err, &invalid) {
-		return &Error{Field: field, Reason: "can't be checked: " + err.Error()}
+	if !s.closing.unknown(s.compiled, field, value, most, &bad) {
+		return longCheck(field, most)
 	}
-	return s.problems(field, value, invalid)
-}
-
-// uriReference takes what RFC 3986 does; the library's own lets pass what net/url lets pass, like a space or a quote.
-func uriReference(v any) error {
-	s, ok := v.(string)
-	if !ok {
-		return nil
-	}
-	if i := strings.IndexFunc(s, func(c rune) bool {
-		return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"<>\\^`{|}", c)
-	}); i >= 0 {
-		return fmt.Errorf("has a character that has to be percent-encoded at %d", i)
-	}
-	_, err := url.Parse(s)
-	return err
+	return bad.err()
 }
 
 // decoded is JSON with its numbers as they are written.

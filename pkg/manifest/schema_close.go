@@ -7,80 +7,84 @@ import (
 	"github.com/lethe-cache/lethe/internal/document"
 )
 
-// closeObjects gives every plain object of a schema additionalProperties: false, so that a field nobody described is refused
-// and not kept silently. Plain is one with properties that has none of the keywords by which a schema describes its members
-// in another way, and that no other schema is laid on top of: for such, unevaluatedProperties is what closes.
-func closeObjects(root map[string]any) {
-	open := map[string]bool{}
-	layered(root, 0, open)
-	closeBelow("", root, open, 0)
+// closeObjects gives plain objects of a schema additionalProperties: false, for those who read it, and returns the places of all plain
+// objects. Plain is one with properties that has none of the keywords by which a schema describes its members in another way.
+// Where a reference leads to it from a place at which other schemas hold for the same value, or at which a value need not fit,
+// additionalProperties would say something else: such objects stay as they are, and unknown closes them.
+func closeObjects(root map[string]any) map[string]bool {
+	c := closer{root: root, composed: map[string]bool{}, plain: map[string]bool{}}
+	c.references(root, false, 0)
+	c.below("", root, true, 0)
+	return c.plain
 }
 
-func closeBelow(ptr string, node any, open map[string]bool, depth int) {
+type closer struct {
+	root     map[string]any
+	composed map[string]bool // by pointer: what is referred to, through however many references, where something else holds too
+	plain    map[string]bool
+}
+
+// below closes what is plain in the schema at ptr; shown is false below what is composed.
+func (c *closer) below(ptr string, node any, shown bool, depth int) {
 	n, ok := node.(map[string]any)
 	if !ok || depth > document.MaxDepth {
 		return
 	}
-	if _, described := n["properties"]; described && plainObject(n) && !open["#"+ptr] {
-		n["additionalProperties"] = false
+	shown = shown && !c.composed[ptr]
+	if _, described := n["properties"]; described && plainObject(n) {
+		if c.plain[ptr] = true; shown {
+			n["additionalProperties"] = false
+		}
 	}
 	for _, keyword := range []string{"properties", "$defs"} {
 		if all, ok := n[keyword].(map[string]any); ok {
 			for name, below := range all {
-				closeBelow(ptr+"/"+keyword+"/"+escaped(name), below, open, depth+1)
+				c.below(ptr+"/"+keyword+"/"+escaped(name), below, shown, depth+1)
 			}
 		}
 	}
 	for _, keyword := range []string{"items", "additionalProperties"} {
-		closeBelow(ptr+"/"+keyword, n[keyword], open, depth+1)
+		c.below(ptr+"/"+keyword, n[keyword], shown, depth+1)
 	}
 	if all, ok := n["prefixItems"].([]any); ok {
 		for i, below := range all {
-			closeBelow(fmt.Sprintf("%s/prefixItems/%d", ptr, i), below, open, depth+1)
+			c.below(fmt.Sprintf("%s/prefixItems/%d", ptr, i), below, shown, depth+1)
 		}
 	}
 }
 
-// layered notes what is referred to from where other schemas hold for the same value: those may describe more members.
-func layered(node any, depth int, open map[string]bool) {
+// references notes what is referred to from composed schemas, and from what those refer to.
+func (c *closer) references(node any, composed bool, depth int) {
 	if depth > 2*document.MaxDepth {
 		return
 	}
 	switch n := node.(type) {
 	case []any:
 		for _, below := range n {
-			layered(below, depth+1, open)
+			c.references(below, composed, depth+1)
 		}
 	case map[string]any:
 		_, described := n["properties"]
+		if ref, ok := n["$ref"].(string); ok && (composed || described) {
+			ptr := strings.TrimPrefix(ref, "#")
+			if at, found := pointed(c.root, ref); found && !c.composed[ptr] {
+				c.composed[ptr] = true
+				c.references(at, true, 0)
+			}
+		}
 		for keyword, below := range n {
 			switch keyword {
-			case "$ref":
-				if ref, ok := below.(string); ok && described {
-					open[ref] = true
+			case "properties", "patternProperties", "$defs":
+				all, _ := below.(map[string]any)
+				for _, one := range all { // whatever their names are
+					c.references(one, composed, depth+1)
 				}
-			case "allOf", "if", "then", "else", "not":
-				openRefs(below, open)
-			case "anyOf", "oneOf":
-				if described {
-					openRefs(below, open)
-				}
+			case "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "contains", "propertyNames":
+				c.references(below, true, depth+1)
+			case "default", "examples", "const", "enum": // values
+			default:
+				c.references(below, composed, depth+1)
 			}
-			layered(below, depth+1, open)
-		}
-	}
-}
-
-// openRefs notes what a schema, or each of several, refers to.
-func openRefs(node any, open map[string]bool) {
-	switch n := node.(type) {
-	case []any:
-		for _, below := range n {
-			openRefs(below, open)
-		}
-	case map[string]any:
-		if ref, ok := n["$ref"].(string); ok {
-			open[ref] = true
 		}
 	}
 }

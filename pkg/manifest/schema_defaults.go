@@ -17,6 +17,7 @@ func (s *schema) checkDefaults(field string) error {
 	if c == nil {
 		return nil
 	}
+	finds := newClosing(s.written, s.closing.at)
 	s.defaults("", s.root, 0, func(ptr string, d any) {
 		at := field
 		for step := range strings.SplitSeq(strings.TrimPrefix(ptr, "/"), "/") {
@@ -37,8 +38,16 @@ func (s *schema) checkDefaults(field string) error {
 		if node, found := pointed(s.root, "#"+ptr); found {
 			f.value(node, d, 0)
 		}
-		if err := part.Validate(d); err != nil {
-			bad.put(&Error{Field: at + ".default", Reason: "is refused by its own schema: " + strings.ReplaceAll(strings.Join(strings.Fields(err.Error()), " "), schemaURL, "")})
+		err = part.Validate(d)
+		if err == nil {
+			var unknown problems
+			finds.look(part)
+			finds.unknown(part, "it", d, baseWork+workPerByte*weight(d), &unknown)
+			err = unknown.err()
+		}
+		if err != nil {
+			text := strings.ReplaceAll(strings.Join(strings.Fields(err.Error()), " "), schemaURL, "")
+			bad.put(&Error{Field: at + ".default", Reason: "is refused by its own schema: " + strings.ReplaceAll(text, "manifest: ", "")})
 		}
 	})
 	return bad.err()
@@ -75,7 +84,7 @@ func (s *schema) defaults(ptr string, node any, depth int, f func(ptr string, d 
 // compiler is one that knows the schema; nil when it refuses it.
 func (s *schema) compiler() *jsonschema.Compiler {
 	c := newCompiler()
-	if c.AddResource(schemaURL, s.root) != nil {
+	if c.AddResource(schemaURL, s.written) != nil {
 		return nil
 	}
 	return c

@@ -11,15 +11,15 @@ const (
 	workPerByte = 50
 )
 
-// tooMuch refuses a spec that would take too long to check. It makes the steps of the check without what makes them expensive,
+// tooMuch says whether a value would take too long to check. It makes the steps of the check without what makes them expensive,
 // as if nothing could be left out, and gives up at the bound.
-func (s *schema) tooMuch(field string, value any) error {
-	most := baseWork + workPerByte*weight(value)
+func (s *schema) tooMuch(value any, most int) bool {
 	w := work{root: s.root, left: most, refs: map[string]any{}}
 	w.value(s.root, value)
-	if w.left >= 0 {
-		return nil
-	}
+	return w.left < 0
+}
+
+func longCheck(field string, most int) error {
 	return &Error{Field: field, Reason: fmt.Sprintf("would take more than %d steps to check against the schema of its kind: "+
 		"shorten its lists, or the schema's enum, anyOf, oneOf and pattern; or put what is in long lists into objects of their own", most)}
 }

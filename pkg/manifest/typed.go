@@ -45,7 +45,7 @@ func typed[S any](k Kind[S], log *slog.Logger) (*shape, error) {
 	}
 	checked, err := newSchema("Schema", text)
 	if err == nil {
-		err = checked.checkDefaults("Schema")
+		err = errors.Join(checked.checkDefaults("Schema"), checked.checkFormats("Schema"))
 	}
 	if err != nil {
 		return nil, registering(k.Name, err)
