@@ -45,6 +45,7 @@ build: ## bin/lethe-node and bin/lethe-publisher
 test: postgres ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
 	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -timeout 60m ./...
+	cd chaos && $(GO) test ./judge
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
 postgres: ## a PostgreSQL for the tests: one that is installed, LETHE_TEST_POSTGRES, or Debian's
