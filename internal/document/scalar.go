@@ -40,13 +40,8 @@ func plain(s string) (json string, text bool, err error) {
 	if !ok {
 		return "", true, nil
 	}
-	if octal, err := strconv.ParseUint(whole, 8, 64); err == nil && len(whole) > 1 && whole[0] == '0' && whole == n {
-		decimal := strings.TrimLeft(whole[:len(whole)-1], "0") + whole[len(whole)-1:]
-		return "", false, fmt.Errorf("%s: some readers take a number with a leading zero for octal: write %s%d if it is octal, like the mode of a file, "+
-			"%s if it is decimal, or put text in quotes", clip(s), minus(sign), octal, clip(minus(sign)+decimal))
-	}
 	if len(whole) > 1 && whole[0] == '0' {
-		return "", false, fmt.Errorf("%s: some readers take a number with a leading zero for octal; drop the zero, or put text in quotes", clip(s))
+		return "", false, zeros(sign, whole, whole == n)
 	}
 	if whole == "" {
 		whole = "0"
@@ -55,6 +50,17 @@ func plain(s string) (json string, text bool, err error) {
 		fraction = ".0"
 	}
 	return minus(sign) + whole + fraction + exponent, false, nil
+}
+
+// zeros refuses a number with a leading zero, and names both numbers it may mean.
+func zeros(sign, whole string, integer bool) error {
+	octal, err := strconv.ParseUint(whole, 8, 64)
+	if err != nil || !integer {
+		return fmt.Errorf("%s: some readers take a number with a leading zero for octal; drop the zero, or put text in quotes", clip(sign+whole))
+	}
+	decimal := strings.TrimLeft(whole[:len(whole)-1], "0") + whole[len(whole)-1:]
+	return fmt.Errorf("%s: some readers take a number with a leading zero for octal: write %s%d if it is octal, like the mode of a file, "+
+		"%s if it is decimal, or put text in quotes", clip(sign+whole), minus(sign), octal, clip(minus(sign)+decimal))
 }
 
 // minus is a sign as JSON has it.

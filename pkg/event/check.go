@@ -123,17 +123,17 @@ func legalFamily(s string) bool {
 	return true
 }
 
-// checkObject takes DNS labels and subdomains, which is what manifest names and namespaces are.
+// checkObject takes DNS labels and subdomains, which is what manifest names and namespaces are, with _ inside of a label.
 func checkObject(field, s string) error {
 	ok := s != "" && len(s) <= maxObject
 	for label := range strings.SplitSeq(s, ".") {
-		ok = ok && label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-'
+		ok = ok && label != "" && len(label) <= 63 && lowerOrDigit(label[0]) && lowerOrDigit(label[len(label)-1])
 		for i := 0; ok && i < len(label); i++ {
-			ok = lowerOrDigit(label[i]) || label[i] == '-'
+			ok = lowerOrDigit(label[i]) || label[i] == '-' || label[i] == '_'
 		}
 	}
 	if !ok {
-		return invalid(field, "%q: use a DNS label or subdomain, like helper or bots.acme", clip(s))
+		return invalid(field, "%q: use lower-case letters, digits, and - and _ between them, like helper, my_bot or bots.acme", clip(s))
 	}
 	return nil
 }

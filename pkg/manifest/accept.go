@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,6 +92,9 @@ func (w *writing) acceptStored(ctx context.Context, tx *sql.Tx, c *change) error
 	if c.makes == nil || c.action == Unchanged {
 		return nil
 	}
+	if err := w.sameGroup(ctx, tx, c); err != nil {
+		return err
+	}
 	refused, err := accept(ctx, tx, c.makes, func(r *record, refs []Reference, _ []ident) error {
 		id, l := r.ident(c.makes), locks{}
 		for _, ref := range refs {
@@ -111,6 +115,33 @@ func (w *writing) acceptStored(ctx context.Context, tx *sql.Tx, c *change) error
 		return of(c.next, &Error{Field: "spec", Reason: refused.Reason})
 	}
 	return err
+}
+
+// sameGroup refuses a kind that takes over the objects of another API group: they are somebody else's, whose own files would be
+// refused from then on. Another version of the same group may.
+func (w *writing) sameGroup(ctx context.Context, tx *sql.Tx, c *change) error {
+	if c.old == nil {
+		return nil
+	}
+	var had kindSpec
+	if err := json.Unmarshal(c.old.Spec, &had); err != nil || group(had.APIVersion) == group(c.makes.apiVersion) {
+		return nil // what can't be read has no group
+	}
+	some, _, err := after(ctx, tx, c.makes.family, "", ident{}, 1)
+	if err != nil || len(some) == 0 {
+		return err
+	}
+	return of(c.next, &Error{Field: "spec.apiVersion", Reason: fmt.Sprintf("is %s, but the kind is that of %s, which has objects; use another name for the kind, or delete the objects first",
+		quote(c.makes.apiVersion), quote(had.APIVersion))})
+}
+
+// group of an apiVersion; empty for a version alone.
+func group(apiVersion string) string {
+	group, _, found := strings.Cut(apiVersion, "/")
+	if !found {
+		return ""
+	}
+	return group
 }
 
 // putNames makes the names of a kind its own, or, with the kind, nobody's.

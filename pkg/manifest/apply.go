@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 type applied struct {
 	object Object
 	at     *document.Document // nil = it came from no text
+	wrong  error              // what could not be read of it: it is checked further, and refused
 	value  bool               // it is a Go value, which can't say fields that its type does not know
 }
 
@@ -26,22 +29,26 @@ func (a *applied) fail(err error) error {
 	return err
 }
 
-// readAll reads a text of manifests.
+// refused is what is wrong with a manifest: what could not be read, and err, without what follows from that.
+func (a *applied) refused(err error) error {
+	if a.wrong == nil || err != nil && !refusal(err) {
+		return err
+	}
+	return besides(a.wrong, err)
+}
+
+// readAll reads a text of manifests. What is wrong with one of them is said when it is planned, with all else that is.
 func readAll(text []byte) ([]applied, error) {
 	docs, err := document.Read(text)
 	if err != nil {
 		return nil, unread(err)
 	}
-	var bad problems
 	all := make([]applied, len(docs))
 	for i := range docs {
 		o, err := readObject(docs[i].JSON)
-		if err != nil {
-			bad.put(inDocument(&docs[i], err))
-		}
-		all[i] = applied{object: o, at: &docs[i]}
+		all[i] = applied{object: o, at: &docs[i], wrong: err}
 	}
-	return all, bad.err()
+	return all, nil
 }
 
 // planApply reads what is there and works out what to change. It writes nothing, and may be asked again.
@@ -97,7 +104,7 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
 	sh := s.kinds.typedNamed(kindFamily)
 	o, err := sh.prepare(a.object)
-	if err != nil {
+	if err = a.refused(err); err != nil {
 		return nil, err
 	}
 	makes, err := stored(o)
@@ -122,10 +129,15 @@ func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
 func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine map[string]*shape, used map[string]int64) (*change, error) {
 	sh, err := s.kindToApply(ctx, q, a.object.Kind, mine, used)
 	if err != nil {
-		return nil, err
+		if refusal(err) { // nobody knows what its spec should be
+			o := a.object
+			o.Metadata.Namespace = cmp.Or(o.Metadata.Namespace, DefaultNamespace)
+			err = errors.Join(err, of(o, o.Metadata.check()))
+		}
+		return nil, a.refused(err)
 	}
 	o, err := sh.prepare(a.object)
-	if err != nil {
+	if err = a.refused(err); err != nil {
 		return nil, err
 	}
 	return &change{shape: sh, id: ident{sh.family, o.Metadata.Namespace, o.Metadata.Name}, next: o}, nil

@@ -40,7 +40,7 @@ func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Resu
 			p.kinds[sh.family] = version
 		}
 		if namespace != "" {
-			if err := dns("metadata.namespace", namespace); err != nil {
+			if err := objectName("metadata.namespace", namespace); err != nil {
 				return nil, of(Object{Kind: sh.kind}, err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -164,6 +165,30 @@ func (p *problems) err() error {
 		return p.all[0]
 	}
 	return errors.Join(p.all...)
+}
+
+// besides joins the problems of err to those of first, without what is said of the same fields, of what is in them and of what
+// they are in: they could not be read, so it follows from that.
+func besides(first, err error) error {
+	var bad problems
+	bad.put(first)
+	said := Problems(first)
+	found := Problems(err)
+	if err != nil && found == nil {
+		bad.put(err)
+	}
+	for _, e := range found {
+		if !slices.ContainsFunc(said, func(s *Error) bool { return within(e.Field, s.Field) || within(s.Field, e.Field) }) {
+			bad.put(e)
+		}
+	}
+	return bad.err()
+}
+
+// within says whether a field is another, or stands in it.
+func within(field, other string) bool {
+	rest, in := strings.CutPrefix(field, other)
+	return in && other != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // each makes a copy of err with every Error in it changed by f; an err without any becomes one.

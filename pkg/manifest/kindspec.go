@@ -132,18 +132,16 @@ func kindKind() *shape {
 		if err != nil {
 			return nil, err
 		}
-		if err := checked.conform(value); err != nil {
-			return nil, err
-		}
+		wrong := checked.conform(value)
 		if o.Spec, err = encoded("spec", value); err != nil {
 			return nil, err
 		}
 		if o.Metadata.Name == "" { // said by the check of metadata
-			return o.Spec, nil
+			return o.Spec, wrong
 		}
 		var bad problems
 		_, err = stored(o)
-		bad.put(err)
+		bad.put(besides(wrong, err))
 		if spec, ok := value.(map[string]any); ok {
 			unknownFormats("spec.schema", spec["schema"], 0, &bad)
 		}
@@ -299,7 +297,7 @@ func (k *storedKind) mentioned(o Object) ([]Reference, error) {
 			if !both {
 				namespace, name = "", text
 			}
-			if both && dns("", namespace) != nil || dns("", name) != nil {
+			if both && objectName("", namespace) != nil || objectName("", name) != nil {
 				return &Error{Field: at.field(r.at), Reason: fmt.Sprintf("%s: has to name a %s, as NAME or NAMESPACE/NAME", quote(text), r.kind)}
 			}
 			all = append(all, Reference{Kind: r.kind, Namespace: namespace, Name: name})

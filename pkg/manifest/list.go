@@ -95,7 +95,7 @@ func (o *ListOptions) check(sh *shape) (from ident, selected func(map[string]str
 	from.family = sh.family
 	var bad problems
 	if o.Namespace != "" {
-		bad.put(dns("namespace", o.Namespace))
+		bad.put(objectName("namespace", o.Namespace))
 	}
 	switch {
 	case o.Limit == 0:
@@ -113,7 +113,7 @@ func (o *ListOptions) check(sh *shape) (from ident, selected func(map[string]str
 	if o.Continue != "" {
 		text, err := base64.RawURLEncoding.DecodeString(o.Continue)
 		from.namespace, from.name, _ = strings.Cut(string(text), "/")
-		if err != nil || dns("", from.namespace) != nil || dns("", from.name) != nil || o.Namespace != "" && o.Namespace != from.namespace {
+		if err != nil || objectName("", from.namespace) != nil || objectName("", from.name) != nil || o.Namespace != "" && o.Namespace != from.namespace {
 			bad.add("continue", "%s is not what this list gave as its next page; begin without it", quote(o.Continue))
 		}
 	}

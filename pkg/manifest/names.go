@@ -29,11 +29,11 @@ const (
 // check refuses names, labels and annotations that are not legal; fields are named from metadata on.
 func (m *Metadata) check() error {
 	var bad problems
-	bad.put(dns("metadata.namespace", m.Namespace))
+	bad.put(objectName("metadata.namespace", m.Namespace))
 	if m.Name == "" {
-		bad.add("metadata.name", "is missing; use a DNS label or subdomain, like helper or bots.acme")
+		bad.add("metadata.name", "is missing; use "+nameForm)
 	} else {
-		bad.put(dns("metadata.name", m.Name))
+		bad.put(objectName("metadata.name", m.Name))
 	}
 	for name, value := range sorted(m.Labels) {
 		at := document.Member("metadata.labels", name)
@@ -60,19 +60,36 @@ func (m *Metadata) check() error {
 	return bad.err()
 }
 
-// dns takes DNS labels and subdomains, by the rule that package event has for the manifest of an event.
-func dns(field, s string) error {
-	ok := s != "" && len(s) <= 253
-	for label := range strings.SplitSeq(s, ".") {
-		ok = ok && label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-'
-		for i := 0; ok && i < len(label); i++ {
-			ok = lower(label[i]) || label[i] >= '0' && label[i] <= '9' || label[i] == '-'
-		}
+// nameForm says what names of objects and namespaces look like.
+const nameForm = "lower-case letters, digits, and - and _ between them, like helper, my_bot or bots.acme"
+
+// objectName takes names of objects and namespaces, by the rule that package event has for the manifest of an event: DNS labels
+// and subdomains, with _ inside of a label.
+func objectName(field, s string) error {
+	if !labels(s, "-_") {
+		return &Error{Field: field, Reason: quote(s) + ": use " + nameForm}
 	}
-	if !ok {
+	return nil
+}
+
+// dns takes DNS labels and subdomains: API groups and the prefixes of labels.
+func dns(field, s string) error {
+	if !labels(s, "-") {
 		return &Error{Field: field, Reason: quote(s) + ": use a DNS label or subdomain, like helper or bots.acme"}
 	}
 	return nil
+}
+
+// labels says whether s is labels of lower-case letters, digits and some characters between them, separated by dots.
+func labels(s, between string) bool {
+	ok := s != "" && len(s) <= 253
+	for label := range strings.SplitSeq(s, ".") {
+		ok = ok && label != "" && len(label) <= 63 && !strings.ContainsAny(label[:1]+label[len(label)-1:], between)
+		for i := 0; ok && i < len(label); i++ {
+			ok = lower(label[i]) || label[i] >= '0' && label[i] <= '9' || strings.IndexByte(between, label[i]) >= 0
+		}
+	}
+	return ok
 }
 
 // refused is an error of package event as one of this package.

@@ -14,7 +14,7 @@ import (
 )
 
 // readObject reads a manifest from JSON and refuses every field it does not know; names are taken by the letter. What is in
-// spec and status is not looked at.
+// spec and status is not looked at. What could be read comes with the error as well.
 func readObject(data []byte) (Object, error) {
 	var (
 		o   Object
@@ -28,10 +28,7 @@ func readObject(data []byte) (Object, error) {
 		"status":     func(v json.RawMessage) error { o.Status = v; return nil },
 	}
 	bad.put(members("", data, readers))
-	if err := bad.err(); err != nil {
-		return Object{}, of(o, err)
-	}
-	return o, nil
+	return o, of(o, bad.err())
 }
 
 func (m *Metadata) read(data json.RawMessage) error {
@@ -58,7 +55,7 @@ func members(field string, data json.RawMessage, readers map[string]func(json.Ra
 		at := document.Member(field, name)
 		read, known := readers[name]
 		if !known {
-			bad.add(at, "is no field here; %s", choice(name, slices.Collect(maps.Keys(readers))))
+			bad.add(at, "is no field here; %s", choice(name, slices.Collect(maps.Keys(readers)))+instead(field, name, readers))
 			continue
 		}
 		if err := read(values[name]); err != nil {
@@ -70,6 +67,19 @@ func members(field string, data json.RawMessage, readers map[string]func(json.Ra
 		}
 	}
 	return bad.err()
+}
+
+// instead says where a field belongs that is none of metadata or of a manifest, unless it is one mistyped.
+func instead(field, name string, readers map[string]func(json.RawMessage) error) string {
+	for known := range readers {
+		if near(name, known) {
+			return ""
+		}
+	}
+	if field == "metadata" {
+		return "; what the kind describes belongs in spec, any other text in metadata.annotations"
+	}
+	return "; what the kind describes belongs in spec"
 }
 
 // object takes an object's members apart, in their order; a name that is given twice is an error.
@@ -132,10 +142,10 @@ func moment(to *time.Time) func(json.RawMessage) error {
 	}
 }
 
-// texts reads labels and annotations; null is none.
+// texts reads labels and annotations; null is none, and so is an empty list, which is how some languages write an empty map.
 func texts(field string, to func(map[string]string)) func(json.RawMessage) error {
 	return func(v json.RawMessage) error {
-		if string(v) == "null" {
+		if string(v) == "null" || len(v) > 1 && v[0] == '[' && len(bytes.TrimSpace(v[1:len(v)-1])) == 0 {
 			return nil
 		}
 		names, values, err := object(v)

@@ -24,7 +24,7 @@ func TestAManifestIsReadStrictly(t *testing.T) {
 		string(o.Spec) != `{"n":1.50}` || string(o.Status) != `{"x":1}` {
 		t.Errorf("%+v", o)
 	}
-	if _, err := readObject([]byte(`{"metadata":{"creationTimestamp":null,"labels":null}}`)); err != nil {
+	if _, err := readObject([]byte(`{"metadata":{"creationTimestamp":null,"labels":null,"annotations":[ ]}}`)); err != nil {
 		t.Error(err)
 	}
 	for _, c := range []struct{ text, want string }{
@@ -38,7 +38,10 @@ func TestAManifestIsReadStrictly(t *testing.T) {
 		{`{"metadata":{"lables":{}}}`, "metadata.lables: is no field here; did you mean labels?"},
 		{`{"metadata":{"finalizers":[]}}`, "metadata.finalizers: is no field here; there are annotations, creationTimestamp, generation"},
 		{`{"metadata":{"labels":{"a/b":true}}}`, `metadata.labels["a/b"]: it is true; has to be text, write it in quotes`},
-		{`{"metadata":{"labels":[]}}`, "metadata.labels: has to be an object"},
+		{`{"metadata":{"labels":[1]}}`, "metadata.labels: has to be an object"},
+		{`{"metadata":{"labels":""}}`, "metadata.labels: has to be an object"},
+		{`{"metadata":{"description":"x"}}`, "metadata.description: is no field here; there are annotations, creationTimestamp, generation, labels, name, namespace, resourceVersion, uid; what the kind describes belongs in spec, any other text in metadata.annotations"},
+		{`{"model":"x"}`, "model: is no field here; there are apiVersion, kind, metadata, spec, status; what the kind describes belongs in spec"},
 		{`{"metadata":{"generation":"3"}}`, `metadata.generation: it is "3"; has to be a whole number`},
 		{`{"metadata":{"generation":null}}`, `metadata.generation: it is null; has to be a whole number`},
 		{`{"metadata":{"creationTimestamp":"now"}}`, `metadata.creationTimestamp: it is "now"; has to be a time`},
@@ -63,16 +66,19 @@ func TestMetadataIsRefusedByField(t *testing.T) {
 		want []string
 	}{
 		{"legal", Metadata{Name: "bots.acme", Namespace: "a-1", Labels: map[string]string{"a": "", "x.dev/A_b.c": "1.2-3_x"}, Annotations: map[string]string{"x.dev/note": "any\ntext ü"}}, nil},
+		{"snake case", Metadata{Name: "my_bot.v_1", Namespace: "acme_corp", Labels: map[string]string{"a": "b"}}, nil},
+		{"underscores at the ends", Metadata{Name: "_bot", Namespace: "acme_"}, []string{`metadata.name: "_bot": use lower-case letters, digits, and - and _ between them`, `metadata.namespace: "acme_": use`}},
+		{"an underscore at the end of a label", Metadata{Name: "a_.b"}, []string{`metadata.name: "a_.b": use`}},
 		{"no name", Metadata{}, []string{"metadata.name: is missing"}},
-		{"a star", Metadata{Name: "*", Namespace: "*"}, []string{`metadata.name: "*": use a DNS label`, `metadata.namespace: "*": use a DNS label`}},
+		{"a star", Metadata{Name: "*", Namespace: "*"}, []string{`metadata.name: "*": use`, `metadata.namespace: "*": use`}},
 		{"a slash", Metadata{Name: "a/b", Namespace: "a/b"}, []string{`metadata.name: "a/b": use`, `metadata.namespace: "a/b": use`}},
 		{"capitals", Metadata{Name: "Helper"}, []string{`metadata.name: "Helper"`}},
 		{"hyphen first", Metadata{Name: "-a"}, []string{`metadata.name: "-a"`}},
 		{"empty label", Metadata{Name: "a..b"}, []string{`metadata.name: "a..b"`}},
 		{"a label of 64", Metadata{Name: long}, []string{`metadata.name: "` + long}},
 		{"254 bytes", Metadata{Name: strings.Repeat("a.", 127)}, []string{`metadata.name: "a.a.`}},
-		{"label keys", Metadata{Name: "x", Labels: map[string]string{"": "a", "a b": "c", "-a": "b", "A.dev/x": "y", "a/b/c": "d", long: "x", "/x": "y"}}, []string{
-			`metadata.labels[""]: use a name`, `metadata.labels["a b"]: use`, `metadata.labels.-a: use`, `metadata.labels["A.dev/x"]`, `metadata.labels["a/b/c"]`, "metadata.labels." + long, `metadata.labels["/x"]`,
+		{"label keys", Metadata{Name: "x", Labels: map[string]string{"": "a", "a b": "c", "-a": "b", "A.dev/x": "y", "a_b/x": "y", "a/b/c": "d", long: "x", "/x": "y"}}, []string{
+			`metadata.labels[""]: use a name`, `metadata.labels["a b"]: use`, `metadata.labels.-a: use`, `metadata.labels["A.dev/x"]`, `metadata.labels["a/b/c"]`, `metadata.labels["a_b/x"]`, "metadata.labels." + long, `metadata.labels["/x"]`,
 		}},
 		{"label values", Metadata{Name: "x", Labels: map[string]string{"a": "x y", "b": long, "c": "-"}}, []string{`metadata.labels.a: "x y": use`, "metadata.labels.b: ", `metadata.labels.c: "-"`}},
 		{"annotation keys", Metadata{Name: "x", Annotations: map[string]string{"a b": "c"}}, []string{`metadata.annotations["a b"]: use`}},

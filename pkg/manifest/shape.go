@@ -152,7 +152,7 @@ func (s *shape) references(o Object) ([]Reference, error) {
 			continue
 		}
 		seen[r] = true
-		if event.CheckKind(r.Kind) != nil || dns("", r.Namespace) != nil || dns("", r.Name) != nil {
+		if event.CheckKind(r.Kind) != nil || objectName("", r.Namespace) != nil || objectName("", r.Name) != nil {
 			bad.add("", "refers to %s %s/%s, which is no legal name", clip(r.Kind), clip(r.Namespace), clip(r.Name))
 			continue
 		}
