@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,9 +24,9 @@ func changeReferences(ctx context.Context, tx *sql.Tx, from ident, was, refs []R
 	now := targetsOf(refs)
 	gone := slices.DeleteFunc(targetsOf(was), func(id ident) bool { return slices.Contains(now, id) })
 	for some := range slices.Chunk(gone, 64) {
-		text, args := triples(some, from.family, from.namespace, from.name)
-		if _, err := tx.ExecContext(ctx, "DELETE FROM lethe_manifest_references WHERE from_family = $1 AND from_namespace = $2 AND from_name = $3 "+
-			"AND (to_family, to_namespace, to_name) IN (VALUES "+text("")+")", args...); err != nil {
+		rows, args := triples(some, "", from.family, from.namespace, from.name)
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("DELETE FROM lethe_manifest_references WHERE from_family = $1 AND from_namespace = $2 AND from_name = $3 "+
+			"AND (to_family, to_namespace, to_name) IN (VALUES %s)", rows), args...); err != nil {
 			return broken(err)
 		}
 	}
@@ -35,32 +36,28 @@ func changeReferences(ctx context.Context, tx *sql.Tx, from ident, was, refs []R
 // addReferences adds what is not there.
 func addReferences(ctx context.Context, tx *sql.Tx, from ident, ids []ident) error {
 	for some := range slices.Chunk(ids, 64) {
-		text, args := triples(some, from.family, from.namespace, from.name)
-		if _, err := tx.ExecContext(ctx, "INSERT INTO lethe_manifest_references (from_family, from_namespace, from_name, to_family, to_namespace, to_name) VALUES "+
-			text("$1, $2, $3, ")+" ON CONFLICT DO NOTHING", args...); err != nil {
+		rows, args := triples(some, "$1, $2, $3, ", from.family, from.namespace, from.name)
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO lethe_manifest_references (from_family, from_namespace, from_name, to_family, to_namespace, to_name) "+
+			"VALUES %s ON CONFLICT DO NOTHING", rows), args...); err != nil {
 			return broken(err)
 		}
 	}
 	return nil
 }
 
-// triples is a row of three parameters for each of ids, which come after the first ones; each row begins with text's argument.
-func triples(ids []ident, first ...any) (text func(begin string) string, args []any) {
+// triples is a row of three parameters for each of ids, each row beginning with the same text; their arguments come after the first.
+func triples(ids []ident, begin string, first ...any) (rows string, args []any) {
+	var b strings.Builder
 	args = first
-	for _, id := range ids {
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		n := len(args)
+		b.WriteString("(" + begin + "$" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ", $" + strconv.Itoa(n+3) + ")")
 		args = append(args, id.family, id.namespace, id.name)
 	}
-	return func(begin string) string {
-		var b strings.Builder
-		for i := range ids {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			n := len(first) + 3*i
-			b.WriteString("(" + begin + "$" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ", $" + strconv.Itoa(n+3) + ")")
-		}
-		return b.String()
-	}, args
+	return b.String(), args
 }
 
 // targetsOf is what references name, in order and each once.

@@ -18,7 +18,8 @@ func (g goKind[S]) retain(old, next json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	field := ""
-	if known(g.t, before, "spec", &field); field == "" {
+	known(g.t, before, "spec", &field)
+	if field == "" {
 		return next, nil // as nearly always
 	}
 	after, err := opened(Object{Spec: next})

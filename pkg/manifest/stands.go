@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -48,8 +49,8 @@ func (p *plan) stands(ctx context.Context, q querier, all bool) error {
 
 // versions reads, in one statement, at which versions objects are; one that is not there is left out.
 func versions(ctx context.Context, q querier, of map[ident]int64) (map[ident]int64, error) {
-	text, args := triples(slices.Collect(maps.Keys(of)))
-	rows, err := q.QueryContext(ctx, "SELECT family, namespace, name, version FROM lethe_manifests WHERE (family, namespace, name) IN (VALUES "+text("")+")", args...)
+	wanted, args := triples(slices.Collect(maps.Keys(of)), "")
+	rows, err := q.QueryContext(ctx, fmt.Sprintf("SELECT family, namespace, name, version FROM lethe_manifests WHERE (family, namespace, name) IN (VALUES %s)", wanted), args...)
 	if err != nil {
 		return nil, broken(err)
 	}
