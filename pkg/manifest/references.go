@@ -3,7 +3,6 @@ package manifest
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,9 +23,9 @@ func changeReferences(ctx context.Context, tx *sql.Tx, from ident, was, refs []R
 	now := targetsOf(refs)
 	gone := slices.DeleteFunc(targetsOf(was), func(id ident) bool { return slices.Contains(now, id) })
 	for some := range slices.Chunk(gone, 64) {
-		rows, args := triples(some, "", from.family, from.namespace, from.name)
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf("DELETE FROM lethe_manifest_references WHERE from_family = $1 AND from_namespace = $2 AND from_name = $3 "+
-			"AND (to_family, to_namespace, to_name) IN (VALUES %s)", rows), args...); err != nil {
+		query, args := withRows("DELETE FROM lethe_manifest_references WHERE from_family = $1 AND from_namespace = $2 AND from_name = $3 "+
+			"AND (to_family, to_namespace, to_name) IN (VALUES ", "", some, ")", from.family, from.namespace, from.name)
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
 			return broken(err)
 		}
 	}
@@ -36,18 +35,20 @@ func changeReferences(ctx context.Context, tx *sql.Tx, from ident, was, refs []R
 // addReferences adds what is not there.
 func addReferences(ctx context.Context, tx *sql.Tx, from ident, ids []ident) error {
 	for some := range slices.Chunk(ids, 64) {
-		rows, args := triples(some, "$1, $2, $3, ", from.family, from.namespace, from.name)
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO lethe_manifest_references (from_family, from_namespace, from_name, to_family, to_namespace, to_name) "+
-			"VALUES %s ON CONFLICT DO NOTHING", rows), args...); err != nil {
+		query, args := withRows("INSERT INTO lethe_manifest_references (from_family, from_namespace, from_name, to_family, to_namespace, to_name) VALUES ",
+			"$1, $2, $3, ", some, " ON CONFLICT DO NOTHING", from.family, from.namespace, from.name)
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
 			return broken(err)
 		}
 	}
 	return nil
 }
 
-// triples is a row of three parameters for each of ids, each row beginning with the same text; their arguments come after the first.
-func triples(ids []ident, begin string, first ...any) (rows string, args []any) {
+// withRows is a statement with a row of three parameters for each of ids, each row beginning with the same text, and its arguments;
+// those of the rows come after the first.
+func withRows(before, begin string, ids []ident, end string, first ...any) (query string, args []any) {
 	var b strings.Builder
+	b.WriteString(before)
 	args = first
 	for i, id := range ids {
 		if i > 0 {
@@ -57,6 +58,7 @@ func triples(ids []ident, begin string, first ...any) (rows string, args []any) 
 		b.WriteString("(" + begin + "$" + strconv.Itoa(n+1) + ", $" + strconv.Itoa(n+2) + ", $" + strconv.Itoa(n+3) + ")")
 		args = append(args, id.family, id.namespace, id.name)
 	}
+	b.WriteString(end)
 	return b.String(), args
 }
 

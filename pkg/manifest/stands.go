@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 )
@@ -49,8 +48,8 @@ func (p *plan) stands(ctx context.Context, q querier, all bool) error {
 
 // versions reads, in one statement, at which versions objects are; one that is not there is left out.
 func versions(ctx context.Context, q querier, of map[ident]int64) (map[ident]int64, error) {
-	wanted, args := triples(slices.Collect(maps.Keys(of)), "")
-	rows, err := q.QueryContext(ctx, fmt.Sprintf("SELECT family, namespace, name, version FROM lethe_manifests WHERE (family, namespace, name) IN (VALUES %s)", wanted), args...)
+	query, args := withRows("SELECT family, namespace, name, version FROM lethe_manifests WHERE (family, namespace, name) IN (VALUES ", "", slices.Collect(maps.Keys(of)), ")")
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, broken(err)
 	}
