@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lethe-cache/lethe/internal/document"
@@ -142,8 +143,9 @@ func writesItself(t reflect.Type) bool {
 }
 
 // strict goes through a value along the Go type it is to become. It refuses members the type has not by the letter, and
-// elements beyond an array, which encoding/json would take for something else or drop; and it makes of the nulls that nil
-// slices and maps become what they mean: an empty list or mapping, or, where the field may be left out, nothing.
+// elements beyond an array, which encoding/json would take for something else or drop, and numbers that the type rounds. It makes
+// of the nulls that nil slices and maps become what they mean: an empty list or mapping, or, where the field may be left out,
+// nothing.
 func strict(t reflect.Type, value any, field string, bad *problems) any {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -154,6 +156,10 @@ func strict(t reflect.Type, value any, field string, bad *problems) any {
 	switch v := value.(type) {
 	case nil:
 		return empty(t)
+	case json.Number:
+		if kept, ok := rounded(t, v); ok {
+			bad.add(field, "%s would be kept as %s in a %s; write it with fewer digits, or in quotes where the kind has text", clip(v.String()), kept, t.Kind())
+		}
 	case []any:
 		if t.Kind() == reflect.Array && len(v) > t.Len() {
 			bad.add(field, "has %d elements, at most %d are allowed", len(v), t.Len())
@@ -174,6 +180,23 @@ func strict(t reflect.Type, value any, field string, bad *problems) any {
 		}
 	}
 	return value
+}
+
+// rounded is what a number becomes in a Go type, where that is another number: a float32 has 7 digits, a float64 has 15.
+func rounded(t reflect.Type, n json.Number) (kept string, ok bool) {
+	if t.Kind() != reflect.Float32 && t.Kind() != reflect.Float64 {
+		return "", false
+	}
+	f, err := strconv.ParseFloat(n.String(), t.Bits())
+	if err != nil {
+		return "", false // the type refuses it
+	}
+	given, err := canonical("", json.RawMessage(n))
+	if err != nil {
+		return "", false
+	}
+	have, err := canonical("", json.RawMessage(strconv.FormatFloat(f, 'g', -1, t.Bits())))
+	return string(have), err == nil && string(have) != string(given)
 }
 
 func strictFields(t reflect.Type, v map[string]any, field string, bad *problems) {

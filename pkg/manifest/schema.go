@@ -112,15 +112,15 @@ func (s *schema) check(field string, value any) error {
 		return longCheck(field, most)
 	}
 	var bad problems
+	if !s.closing.unknown(s.compiled, field, value, most, &bad) {
+		return longCheck(field, most)
+	}
 	if err := s.compiled.Validate(value); err != nil {
 		invalid := (*jsonschema.ValidationError)(nil)
 		if !errors.As(err, &invalid) {
 			return &Error{Field: field, Reason: "can't be checked: " + err.Error()}
 		}
 		bad.put(s.problems(field, value, invalid))
-	}
-	if !s.closing.unknown(s.compiled, field, value, most, &bad) {
-		return longCheck(field, most)
 	}
 	return bad.err()
 }

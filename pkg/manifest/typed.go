@@ -86,10 +86,7 @@ func (g goKind[S]) prepare(o Object) (json.RawMessage, error) {
 	}
 	var bad problems
 	value = strict(g.t, value, "spec", &bad)
-	if err := bad.err(); err != nil {
-		return nil, err
-	}
-	if err := g.schema.conform(value); err != nil {
+	if err := besides(bad.err(), g.schema.conform(value)); err != nil {
 		return nil, err
 	}
 	text, err := encoded("spec", value)

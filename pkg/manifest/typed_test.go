@@ -146,7 +146,7 @@ func TestATypedKindRefusesByField(t *testing.T) {
 	}{
 		{"unknown field", "account: acme", "account: acme\n  modell: x", []string{"spec.modell: is no field here; did you mean model?"}},
 		{"unknown field in a list", "{name: x,", "{name: x, nam: y,", []string{"spec.tools[0].nam: is no field here; did you mean name?"}},
-		{"another case, which encoding/json would take", "account: acme", "Account: acme", []string{"spec.Account: is no field here; did you mean account?"}},
+		{"another case, which encoding/json would take", "account: acme", "Account: acme", []string{"spec.Account: is no field here; did you mean account?", "spec.account: is required"}},
 		{"missing", "account: acme\n", "\n", []string{"spec.account: is required"}},
 		{"missing in a list", "name: y, ", "", []string{"spec.tools[1].name: is required"}},
 		{"wrong type", "account: acme", "account: [acme]", []string{"spec.account: is array, has to be string"}},
