@@ -12,13 +12,15 @@ import (
 )
 
 // Dial returns a connection to servers, or one that is still connecting: it needs no server to return. It reconnects for ever,
-// buffers nothing while it is cut off (what failed must not be sent later) and notices a half-open connection within
-// 20 s. opts come after these and win. The error is about servers or opts.
+// also where the servers refuse its credentials, buffers nothing while it is cut off (what failed must not be sent later) and
+// notices a half-open connection within 20 s. opts come after these and win. The error is about servers or opts.
 func Dial(servers string, logger *slog.Logger, opts ...nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{
 		nats.Name("lethe"),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
+		// A user that is refused today may be known tomorrow; without this the connection is closed at the second refusal.
+		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectBufSize(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.PingInterval(5*time.Second + rand.N(5*time.Second)), //nolint:gosec // jitter is no secret
