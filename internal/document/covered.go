@@ -28,7 +28,8 @@ func (r *reader) covered(root *yaml.Node, more error) error {
 	if err := c.value(root); err != nil {
 		return err
 	}
-	if c.gap(0, 0); c.at < len(c.text) {
+	c.gap(0, 0)
+	if c.at < len(c.text) {
 		line := c.line
 		opened := strings.TrimRight(c.text[:c.at], "[{ \t")
 		rest := r.unmarked(strings.TrimSpace(firstLine(c.text[len(opened):])))
@@ -117,7 +118,8 @@ func (c *cover) gap(line, column int) {
 func (c *cover) comment() {
 	for c.at < len(c.text) && !strings.HasPrefix(c.text[c.at:], "\n") && !strings.HasPrefix(c.text[c.at:], "\r") {
 		line := c.line
-		if c.step(); c.line != line { // one of the line breaks of Unicode
+		c.step()
+		if c.line != line { // one of the line breaks of Unicode
 			return
 		}
 	}

@@ -188,7 +188,8 @@ func TestNoWordOfATextIsLost(t *testing.T) {
 			}
 		}
 	})
-	if t.Logf("%d texts taken", taken); taken == 0 {
+	t.Logf("%d texts taken", taken)
+	if taken == 0 {
 		t.Error("no text was taken")
 	}
 }

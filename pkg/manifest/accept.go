@@ -124,8 +124,11 @@ func (w *writing) sameGroup(ctx context.Context, tx *sql.Tx, c *change) error {
 		return nil
 	}
 	var had kindSpec
-	if err := json.Unmarshal(c.old.Spec, &had); err != nil || group(had.APIVersion) == group(c.makes.apiVersion) {
-		return nil // what can't be read has no group
+	if err := json.Unmarshal(c.old.Spec, &had); err != nil {
+		return of(c.next, because("spec", "the stored kind can't be read", err))
+	}
+	if group(had.APIVersion) == group(c.makes.apiVersion) {
+		return nil
 	}
 	some, _, err := after(ctx, tx, c.makes.family, "", ident{}, 1)
 	if err != nil || len(some) == 0 {

@@ -104,7 +104,7 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
 	sh := s.kinds.typedNamed(kindFamily)
 	o, err := sh.prepare(a.object)
-	if err = a.refused(err); err != nil {
+	if err := a.refused(err); err != nil {
 		return nil, err
 	}
 	makes, err := stored(o)
@@ -137,7 +137,7 @@ func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine map[
 		return nil, a.refused(err)
 	}
 	o, err := sh.prepare(a.object)
-	if err = a.refused(err); err != nil {
+	if err := a.refused(err); err != nil {
 		return nil, err
 	}
 	return &change{shape: sh, id: ident{sh.family, o.Metadata.Namespace, o.Metadata.Name}, next: o}, nil

@@ -121,37 +121,8 @@ func suggested(node any) bool {
 }
 
 func word(n map[string]any) string {
-	switch n["format"] {
-	case "date-time":
-		return "2026-01-31T12:00:00Z"
-	case "date":
-		return "2026-01-31"
-	case "time":
-		return "12:00:00Z"
-	case "duration":
-		return "PT5M"
-	case "email", "idn-email":
-		return "somebody@example.dev"
-	case "hostname":
-		return "example.dev"
-	case "ipv4":
-		return "192.0.2.1"
-	case "ipv6":
-		return "2001:db8::1"
-	case "uri", "iri":
-		return "https://example.dev/"
-	case "uri-reference", "json-pointer":
-		return "/example"
-	case "relative-json-pointer":
-		return "0"
-	case "semver":
-		return "1.0.0"
-	case "period":
-		return "2026-01-31T12:00:00Z/PT5M"
-	case "byte":
-		return "ZXhhbXBsZQ=="
-	case "uuid":
-		return "00000000-0000-7000-8000-000000000000"
+	if text, known := wordOf(n["format"]); known {
+		return text
 	}
 	text := "example"
 	if least, ok := n["minLength"].(json.Number); ok {
@@ -165,4 +136,16 @@ func word(n map[string]any) string {
 		}
 	}
 	return text
+}
+
+// wordOf is an example of a format.
+func wordOf(format any) (text string, known bool) {
+	name, _ := format.(string)
+	text, known = map[string]string{
+		"date-time": "2026-01-31T12:00:00Z", "date": "2026-01-31", "time": "12:00:00Z", "duration": "PT5M", "period": "2026-01-31T12:00:00Z/PT5M",
+		"email": "somebody@example.dev", "idn-email": "somebody@example.dev", "hostname": "example.dev", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1",
+		"uri": "https://example.dev/", "iri": "https://example.dev/", "uri-reference": "/example", "json-pointer": "/example", "relative-json-pointer": "0",
+		"uuid": "00000000-0000-7000-8000-000000000000", "semver": "1.0.0", "byte": "ZXhhbXBsZQ==",
+	}[name]
+	return text, known
 }

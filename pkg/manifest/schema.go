@@ -73,7 +73,7 @@ func newCompiler() *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
-	for name, check := range formats {
+	for name, check := range formats() {
 		if check != nil {
 			c.RegisterFormat(&jsonschema.Format{Name: name, Validate: check})
 		}

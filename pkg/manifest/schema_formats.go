@@ -24,31 +24,33 @@ import (
 
 // formats are those that a schema may name. Without a check of its own (nil) a format has the engine's. A format says nothing of a
 // value of another type.
-var formats = map[string]func(any) error{
-	"date": nil, "json-pointer": nil, "relative-json-pointer": nil, "uuid": nil, "regex": nil, "period": nil, "semver": nil,
-	"date-time":     ofText(dateTime),
-	"time":          ofText(func(s string) error { return dateTime("2000-01-01T" + s) }),
-	"duration":      ofText(duration),
-	"ipv4":          ofText(func(s string) error { return address(s, netip.Addr.Is4) }),
-	"ipv6":          ofText(func(s string) error { return address(s, netip.Addr.Is6) }),
-	"hostname":      ofText(hostname),
-	"idn-hostname":  ofText(idnHostname),
-	"email":         ofText(asciiEmail),
-	"idn-email":     ofText(func(s string) error { return email(s, idnHostname) }),
-	"uri":           ofText(func(s string) error { return uri(s, false, true) }),
-	"uri-reference": ofText(func(s string) error { return uri(s, false, false) }),
-	"iri":           ofText(func(s string) error { return uri(s, true, true) }),
-	"iri-reference": ofText(func(s string) error { return uri(s, true, false) }),
-	"uri-template":  ofText(uriTemplate),
+func formats() map[string]func(any) error {
+	return map[string]func(any) error{
+		"date": nil, "json-pointer": nil, "relative-json-pointer": nil, "uuid": nil, "regex": nil, "period": nil, "semver": nil,
+		"date-time":     ofText(dateTime),
+		"time":          ofText(func(s string) error { return dateTime("2000-01-01T" + s) }),
+		"duration":      ofText(duration),
+		"ipv4":          ofText(func(s string) error { return address(s, netip.Addr.Is4) }),
+		"ipv6":          ofText(func(s string) error { return address(s, netip.Addr.Is6) }),
+		"hostname":      ofText(hostname),
+		"idn-hostname":  ofText(idnHostname),
+		"email":         ofText(asciiEmail),
+		"idn-email":     ofText(func(s string) error { return email(s, idnHostname) }),
+		"uri":           ofText(func(s string) error { return uri(s, false, true) }),
+		"uri-reference": ofText(func(s string) error { return uri(s, false, false) }),
+		"iri":           ofText(func(s string) error { return uri(s, true, true) }),
+		"iri-reference": ofText(func(s string) error { return uri(s, true, false) }),
+		"uri-template":  ofText(uriTemplate),
 
-	// Those of OpenAPI, which many schemas have. A password and binary text may be anything.
-	"int32":    ofWhole(32),
-	"int64":    ofWhole(64),
-	"float":    ofNumber(math.MaxFloat32),
-	"double":   ofNumber(math.MaxFloat64),
-	"byte":     ofText(func(s string) error { _, err := base64.StdEncoding.DecodeString(s); return err }),
-	"password": ofText(func(string) error { return nil }),
-	"binary":   ofText(func(string) error { return nil }),
+		// Those of OpenAPI, which many schemas have. A password and binary text may be anything.
+		"int32":    ofWhole(32),
+		"int64":    ofWhole(64),
+		"float":    ofNumber(math.MaxFloat32),
+		"double":   ofNumber(math.MaxFloat64),
+		"byte":     ofText(func(s string) error { _, err := base64.StdEncoding.DecodeString(s); return err }),
+		"password": ofText(func(string) error { return nil }),
+		"binary":   ofText(func(string) error { return nil }),
+	}
 }
 
 func ofText(check func(string) error) func(any) error {
@@ -100,8 +102,8 @@ func unknownFormats(field string, node any, depth int, bad *problems) {
 		return
 	}
 	if name, given := n["format"].(string); given {
-		if _, known := formats[name]; !known {
-			bad.add(document.Member(field, "format"), "%s is checked by nothing; %s; or leave it out and use pattern", quote(name), choice(name, slices.Collect(maps.Keys(formats))))
+		if known := formats(); !slices.Contains(slices.Collect(maps.Keys(known)), name) {
+			bad.add(document.Member(field, "format"), "%s is checked by nothing; %s; or leave it out and use pattern", quote(name), choice(name, slices.Collect(maps.Keys(known))))
 		}
 	}
 	for keyword, below := range sorted(n) {
@@ -182,10 +184,8 @@ func hostname(s string) error {
 	return nil
 }
 
-var idnNames = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
-
 func idnHostname(s string) error {
-	ascii, err := idnNames.ToASCII(s)
+	ascii, err := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true)).ToASCII(s)
 	if err != nil {
 		return errors.New("has to be a host name")
 	}
@@ -234,7 +234,7 @@ func uri(s string, international, absolute bool) error {
 		}
 		return err
 	case absolute && !u.IsAbs():
-		return errors.New("lacks a scheme, like https:")
+		return errors.New("lacks a scheme like https")
 	case strings.Count(s, "#") > 1:
 		return errors.New("has two fragments (#)")
 	case strings.Count(s, "[")+strings.Count(s, "]") != strings.Count(u.Host, "[")+strings.Count(u.Host, "]"):
@@ -243,16 +243,15 @@ func uri(s string, international, absolute bool) error {
 	return nil
 }
 
+const (
+	templateEncoded = `%[0-9A-Fa-f]{2}`
+	templateLetter  = `(?:[A-Za-z0-9_]|` + templateEncoded + `)`
+	templateName    = templateLetter + `(?:\.?` + templateLetter + `)*(?::[1-9][0-9]{0,3}|\*)?`
+	templateLiteral = `[!#$&()*+,\-./:;=?@A-Z\[\]_a-z~0-9\x{a0}-\x{10fffd}]`
+)
+
 // templateForm is that of RFC 6570: text, and expressions in braces.
-var templateForm = func() *regexp.Regexp {
-	const (
-		encoded = `%[0-9A-Fa-f]{2}`
-		letter  = `(?:[A-Za-z0-9_]|` + encoded + `)`
-		name    = letter + `(?:\.?` + letter + `)*(?::[1-9][0-9]{0,3}|\*)?`
-		literal = `[!#$&()*+,\-./:;=?@A-Z\[\]_a-z~0-9\x{a0}-\x{10fffd}]`
-	)
-	return regexp.MustCompile(`^(?:` + literal + `|` + encoded + `|\{[+#./;?&]?` + name + `(?:,` + name + `)*\})*$`)
-}()
+var templateForm = regexp.MustCompile(`^(?:` + templateLiteral + `|` + templateEncoded + `|\{[+#./;?&]?` + templateName + `(?:,` + templateName + `)*\})*$`)
 
 func uriTemplate(s string) error {
 	if !templateForm.MatchString(s) {

@@ -94,7 +94,7 @@ func TestAFormatThatNobodyChecksIsRefusedWhenAKindIsApplied(t *testing.T) {
 	if _, err := stored(o); err != nil { // by a program of before
 		t.Errorf("a kind that is stored can't be used any more: %v", err)
 	}
-	for _, format := range slices.Sorted(maps.Keys(formats)) {
+	for _, format := range slices.Sorted(maps.Keys(formats())) {
 		s := schemaOf(t, fmt.Sprintf(`{"type":"object","required":["v"],"properties":{"v":{"type":"string","format":%q}}}`, format))
 		v := (&inventor{root: s.root}).value(s.root, 0)
 		if err := s.check("spec", v); err != nil {

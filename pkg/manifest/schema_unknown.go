@@ -140,7 +140,7 @@ func (u *unknowns) all(schemas []*jsonschema.Schema, value any) holding {
 }
 
 // note says whether it is news that a schema holds, or that it holds in a manner that says more.
-func (h *holding) note(sch *jsonschema.Schema, how manner) bool {
+func (h holding) note(sch *jsonschema.Schema, how manner) bool {
 	had, noted := h.all[sch]
 	if noted {
 		how = manner{layered: had.layered || how.layered, chosen: had.chosen && how.chosen}
@@ -151,7 +151,8 @@ func (h *holding) note(sch *jsonschema.Schema, how manner) bool {
 
 // gather notes a schema that holds for a value, and all that hold with it.
 func (u *unknowns) gather(h *holding, sch *jsonschema.Schema, value any, how manner) {
-	if u.work.left--; u.work.left < 0 || !h.note(sch, how) {
+	u.work.left--
+	if u.work.left < 0 || !h.note(sch, how) {
 		return
 	}
 	if sch.Ref != nil {
@@ -198,10 +199,8 @@ func (u *unknowns) choose(h *holding, form *jsonschema.Schema, value any, how ma
 }
 
 func (u *unknowns) fits(sch *jsonschema.Schema, value any) bool {
-	if u.work.value(u.forms[sch], value); u.work.left < 0 {
-		return false
-	}
-	return sch.Validate(value) == nil
+	u.work.value(u.forms[sch], value)
+	return u.work.left >= 0 && sch.Validate(value) == nil
 }
 
 // closed says whether fields that nobody describes are refused. They are not where a schema that describes fields is not plain or

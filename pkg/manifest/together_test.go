@@ -18,9 +18,11 @@ func TestAllProblemsOfAManifestComeTogether(t *testing.T) {
 	}{
 		"scalars, metadata, names and spec": {
 			"apiVersion: 1\nkind: Team\nmetadata:\n  name: Red\n  generation: first\n  owner: me\n  labels: {a: 1, b: '-'}\nspec: {lead: 5, leed: x}\nextra: 1\n",
-			[]string{"line 1: Team Red: apiVersion: it is 1; has to be text", "line 5: Team Red: metadata.generation: it is", "line 6: Team Red: metadata.owner: is no field here",
+			[]string{
+				"line 1: Team Red: apiVersion: it is 1; has to be text", "line 5: Team Red: metadata.generation: it is", "line 6: Team Red: metadata.owner: is no field here",
 				"line 7: Team Red: metadata.labels.a: it is 1", "line 9: Team Red: extra: is no field here", `line 4: Team default/Red: metadata.name: "Red": use`,
-				`metadata.labels.b: "-": use`, "spec.lead: is number", "spec.leed: is no field here; did you mean lead?"},
+				`metadata.labels.b: "-": use`, "spec.lead: is number", "spec.leed: is no field here; did you mean lead?",
+			},
 		},
 		"a name that is a number is said once": {
 			"apiVersion: example.dev/v1\nkind: Team\nmetadata: {name: 12}\nspec: {}\n",
