@@ -49,6 +49,7 @@ func TestComposedSchemasMeanWhatJSONSchemaSays(t *testing.T) {
 		{"closed in the other form", `"properties":{"d":{"$ref":"#/$defs/either"}}`, `{"d":{"host":"a","label":"b"}}`, "spec.d.label: is no field here; there are host"},
 		{"a form as it should be", `"properties":{"d":{"$ref":"#/$defs/either"}}`, `{"d":{"host":"a"}}`, ""},
 		{"closed here, though laid upon there", `"properties":{"d":{"$ref":"#/$defs/disk"},"e":{"allOf":[{"$ref":"#/$defs/disk"}]}}`, `{"d":{"size":1,"more":1},"e":{"size":1,"more":1}}`, "spec.d.more: is no field here"},
+		{"open where it is laid upon", `"properties":{"e":{"allOf":[{"$ref":"#/$defs/disk2"}]}}`, `{"e":{"size":1,"more":1}}`, ""},
 		{"closed far down", `"properties":{"t":{"$ref":"#/$defs/tree2"}}`, `{"t":{"kids":[{"kids":[]},{"kids":[{"kid":1}]}]}}`, "spec.t.kids[1].kids[0].kid: is no field here; did you mean kids?"},
 		{"closed in a map", `"additionalProperties":{"$ref":"#/$defs/disk2"}`, `{"a":{"size":1,"more":1}}`, "spec.a.more: is no field here"},
 		{"closed below a pattern", `"patternProperties":{"^a":{"$ref":"#/$defs/disk2"}}`, `{"a":{"size":1,"more":1},"b":{"more":1}}`, "spec.a.more: is no field here"},
