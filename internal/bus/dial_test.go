@@ -45,8 +45,12 @@ func TestAConnectionThatIsRefusedIsTriedUntilItIsNot(t *testing.T) {
 	if err := nc.LastError(); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("its error is %v, want that it was refused", err)
 	}
+	port, ok := srv.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatal(srv.Addr())
+	}
 	known := opts.Clone()
-	known.Port = srv.Addr().(*net.TCPAddr).Port
+	known.Port = port.Port
 	known.Users = append(known.Users, &server.User{Username: "late", Password: "l"})
 	if err := srv.ReloadOptions(known); err != nil {
 		t.Fatal(err)

@@ -104,10 +104,7 @@ func newCore[K comparable, V any](n *Node, name string, sig signature[K], load f
 		c.byText = c.byText || text
 		f.shape = append(f.shape, kindOf(t))
 	}
-	f.setForm(sig.types)
-	if f.hashed && f.form.narrow {
-		n.log.Warn("lethe: a float32 in hashed keys: an event about one key forgets the whole function; use float64, or text", "function", name)
-	}
+	f.setForm(sig.types, n.log)
 	if c.codec == nil {
 		c.codec = msgpackFor(reflect.TypeFor[V]())
 	}

@@ -100,6 +100,15 @@ func (f *form) fields(t reflect.Type, fields map[string]any) {
 	}
 }
 
+// takesString reports whether a string, or the name of a field, can stand where the example begins with one of n bytes.
+func takesString(example, s string, n int) bool {
+	// A value of canonical JSON is not followed by a colon.
+	if strings.HasPrefix(example[n:], ":") {
+		return example[:n] == s
+	}
+	return n <= len(`""`) || isFloat32(strings.Trim(s, `"`))
+}
+
 // takes reports whether a canonical key has this form, which has a text: the same count of arguments, the same fields by name, and
 // values of the same kinds. Only the structure is scanned; the text is known to be canonical. own is the key as this function writes
 // it: where a float32 stands, an event may say the same number as a double.
@@ -115,10 +124,7 @@ func (f *form) takes(key string) (own string, ok bool) {
 				return "", false
 			}
 			n, m = stringEnd(example), stringEnd(rest)
-			// A value of canonical JSON is not followed by a colon.
-			switch name := strings.HasPrefix(example[n:], ":"); {
-			case name && example[:n] != rest[:m],
-				!name && n > len(`""`) && !isFloat32(strings.Trim(rest[:m], `"`)):
+			if !takesString(example, rest[:m], n) {
 				return "", false
 			}
 		case strings.IndexByte("[]{},:", c) >= 0:

@@ -73,10 +73,7 @@ func checkKeyFields(t reflect.Type, path string, names map[string]string) (usesT
 			}
 			names[name] = at
 			text, err = checkKeyAt(f.Type, at)
-			// In quotes 0 and -0, which are equal in Go, are two texts.
-			if k := f.Type.Kind(); hasOption(options, "string") && (k == reflect.Float32 || k == reflect.Float64) {
-				text = true
-			}
+			text = text || quotedFloat(f.Type, options)
 		}
 		if err != nil {
 			return false, err
@@ -84,6 +81,11 @@ func checkKeyFields(t reflect.Type, path string, names map[string]string) (usesT
 		usesText = usesText || text
 	}
 	return usesText, nil
+}
+
+// quotedFloat says that a field is a float in quotes: there 0 and -0, which are equal in Go, are two texts.
+func quotedFloat(t reflect.Type, options string) bool {
+	return hasOption(options, "string") && (t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64)
 }
 
 // checkPromoted refuses a struct that writes itself with the method of something embedded, like one that embeds time.Time:

@@ -1,6 +1,7 @@
 package lethe
 
 import (
+	"log/slog"
 	"reflect"
 	"strings"
 
@@ -33,10 +34,13 @@ func (f *function) takes(key string) (own string, ok bool) {
 	return key, fits(f.shape, []byte(key)) && (!f.form.blurred || float32sOnly(key))
 }
 
-// setForm notes what keys of these arguments look like.
-func (f *function) setForm(types []reflect.Type) {
+// setForm notes what keys of these arguments look like, and logs what that costs.
+func (f *function) setForm(types []reflect.Type, log *slog.Logger) {
 	if f.form = formOf(types); !f.form.part {
 		f.like = event.FromCanonical(f.name, f.form.text).Hashed()
+	}
+	if f.hashed && f.form.narrow {
+		log.Warn("lethe: a float32 in hashed keys: an event about one key forgets the whole function; use float64, or text", "function", f.name)
 	}
 }
 

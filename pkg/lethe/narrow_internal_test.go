@@ -2,6 +2,7 @@ package lethe
 
 import (
 	"encoding/json"
+	"log/slog"
 	"math"
 	"math/big"
 	"reflect"
@@ -34,7 +35,7 @@ func TestEveryNumberThatAFloat32IsMadeOfForgetsItsKey(t *testing.T) {
 	fns := map[string]*function{}
 	for name, k := range map[string]any{"plain": float32(0), "nested": nested{}, "hashed": float32(0)} {
 		fns[name] = &function{name: name, shape: []jsonKind{kindOf(reflect.TypeOf(k))}, label: depend.Function(name), hashed: name == "hashed"}
-		fns[name].setForm([]reflect.Type{reflect.TypeOf(k)})
+		fns[name].setForm([]reflect.Type{reflect.TypeOf(k)}, slog.New(slog.DiscardHandler))
 	}
 	n := forgetful(t)
 	for _, f := range fns {
@@ -111,7 +112,7 @@ func TestKeysWithoutFloat32AreTakenAsTheyAre(t *testing.T) {
 	}
 	var f function
 	f.shape, f.name = []jsonKind{numberKind}, "f"
-	f.setForm([]reflect.Type{reflect.TypeFor[float64]()})
+	f.setForm([]reflect.Type{reflect.TypeFor[float64]()}, slog.New(slog.DiscardHandler))
 	key := "[0.10000000149011612]"
 	if got := testing.AllocsPerRun(100, func() { _, _ = f.takes(key) }); got != 0 {
 		t.Errorf("%v allocations", got)

@@ -69,7 +69,10 @@ func TestAnEventThatNamesAFloat32KeyAsADoubleLeavesNoEntryStale(t *testing.T) {
 			text[i] = json.RawMessage("0.25")
 		}
 		text[299] = json.RawMessage(last)
-		b, _ := json.Marshal([][]json.RawMessage{text})
+		b, err := json.Marshal([][]json.RawMessage{text})
+		if err != nil {
+			t.Fatal(err)
+		}
 		return string(b)
 	}
 	// Its form is too long to be kept.
@@ -78,7 +81,10 @@ func TestAnEventThatNamesAFloat32KeyAsADoubleLeavesNoEntryStale(t *testing.T) {
 		F float32
 	}
 	longSays := func(field string) string {
-		b, _ := json.Marshal(long{}.A)
+		b, err := json.Marshal(long{}.A)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return `[{"A":` + string(b) + `,` + field + `}]`
 	}
 	cases := []narrowCase{

@@ -119,7 +119,8 @@ func (w *weigher) of(t reflect.Type) *typeWeight {
 
 // push notes what has to be looked at.
 func (w *walk) push(v reflect.Value, times float64) {
-	if w.parts--; w.parts < 0 {
+	w.parts--
+	if w.parts < 0 {
 		w.out = true
 		return
 	}
