@@ -87,7 +87,7 @@ func Open(_ context.Context, cfg Config) (*Bus, error) {
 		doubts:  make(chan struct{}, 1),
 	}
 	b.life, b.end = context.WithCancel(context.Background())
-	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Tick: tick, Jitter: rand.Float64}, cfg.Now(), wallNow())
+	b.loop.follower = cursor.New(cursor.Config{MaxStaleness: cfg.MaxStaleness, Backlog: cfg.Backlog, Tick: tick, Jitter: rand.Float64}, cfg.Now(), wallNow())
 	b.commits.init(&b.cfg)
 	if cfg.Conn.Opts.MaxReconnect >= 0 {
 		cfg.Logger.Warn("the NATS connection gives up after some attempts to reconnect; open it with nats.MaxReconnects(-1)",

@@ -70,7 +70,7 @@ func TestAServerWithASmallMaxPendingHeals(t *testing.T) {
 	f.with(nil)
 	eventually(t, "the node has caught up", func() bool { s := n.Status(); return s.Cursor == s.Last && n.forgot("user:42") >= events })
 	ready(t, n)
-	if cuts := n.nc.Stats().Reconnects - before; cuts > 10 {
+	if cuts := n.nc.Stats().Reconnects - before; cuts > 40 { // one that asks for too much again and again is cut off for ever
 		t.Errorf("the server has ended %d connections", cuts)
 	} else {
 		t.Logf("the server has ended %d connections", cuts)
@@ -80,14 +80,20 @@ func TestAServerWithASmallMaxPendingHeals(t *testing.T) {
 	}
 }
 
-// overBacklog is more events than a node may be behind without gaining on them.
-const overBacklog = 101_000
+// backlog is how far these nodes may be behind without gaining on the stream, and overBacklog little more, so that no node is beyond
+// it while a flood still comes. A slow machine has a minute to catch up with it.
+const (
+	backlog     = 9500
+	overBacklog = 10_000
+)
+
+func fallsBack(c *bus.Config) { c.Backlog = backlog }
 
 func TestANodeThatGainsOnAFloodForgetsNothing(t *testing.T) {
 	t.Parallel()
 	srv := serve(t)
 	f := &faulty{}
-	n := open(t, connect(t, srv), f.wrap)
+	n := open(t, connect(t, srv), f.wrap, fallsBack)
 	ready(t, n)
 	var deaf atomic.Bool
 	deaf.Store(true)
@@ -147,7 +153,7 @@ func TestAResetForABacklogNamesTheSourceThatFilledIt(t *testing.T) {
 		Subscribe: &server.SubjectPermission{Allow: []string{">"}},
 	})
 	f, log := &faulty{}, &lines{}
-	n := open(t, user, f.wrap, log.config)
+	n := open(t, user, f.wrap, log.config, fallsBack)
 	ready(t, n)
 	var missed atomic.Bool
 	f.with(func(a bus.Arrival) []bus.Arrival {
@@ -156,8 +162,8 @@ func TestAResetForABacklogNamesTheSourceThatFilledIt(t *testing.T) {
 		}
 		return []bus.Arrival{a}
 	})
-	flood(t, admin, "/some/other", 1000, 0)
-	flood(t, admin, "/flood/of/one", overBacklog, 0)
+	flood(t, admin, "/some/other", 100, 0)
+	flood(t, admin, "/flood/of/one", overBacklog, 0) // over when the node has found that it does not gain
 	eventually(t, "a Reset for the backlog", func() bool { return n.Status().Resets["backlog"] > 0 })
 	eventually(t, "a line that names the source", func() bool {
 		return len(log.with("level=WARN", "event=reset", "cause=backlog", "source=/flood/of/one")) == 1

@@ -32,6 +32,8 @@ type Config struct {
 	Replicas int
 	// MaxStaleness is how long after its as-of moment a lease ends; 0 = 10 s, at least 5 s.
 	MaxStaleness time.Duration
+	// Backlog is how many messages the node may be behind without gaining on the stream; 0 = 100,000.
+	Backlog uint64
 	// MaxEvents is how many events a second Invalidate sends, as many at once after a rest; 0 = 5,000. What is invalidated
 	// over it gathers for up to a second; then it is ErrStorm, or with WidenStorms all that the subject may say.
 	MaxEvents   int

@@ -79,7 +79,7 @@ func TestAReceiverIsToldWhenItsStreamGivesNumbersAgain(t *testing.T) {
 	invalidate(t, n, "a:3")
 	for { // it may be told of both: that the consumer stood beyond the stream, and that nodes saw numbers go back
 		select {
-		case what := <-got:
+		case what := <-got.names:
 			if what == "a:3" {
 				return
 			}

@@ -37,8 +37,8 @@ func TestADurableGoesOnWhenTheServerDiesThatLeadsIt(t *testing.T) {
 		for len(missing) > 0 {
 			var name string
 			select {
-			case name = <-got:
-			case name = <-other:
+			case name = <-got.names:
+			case name = <-other.names:
 			case <-deadline:
 				t.Fatalf("not handed out: %v", missing)
 			}

@@ -21,8 +21,8 @@ func TestWhatTwoNodesFindOutIsToldOnce(t *testing.T) {
 	db.Doubt("hole")
 	told := ""
 	select {
-	case told = <-ta:
-	case told = <-tb:
+	case told = <-ta.names:
+	case told = <-tb.names:
 	case <-time.After(patience):
 	}
 	if told != "reset: the stream lost messages" {

@@ -66,10 +66,10 @@ func TestAReceiverIsToldThroughAConsumerThatTheServerCannotChange(t *testing.T) 
 	attached(t, d)
 	invalidate(t, a, "a:2")
 	select {
-	case name := <-got:
-		both <- name
-	case name := <-both:
-		both <- name
+	case name := <-got.names:
+		both.names <- name
+	case name := <-both.names:
+		both.names <- name
 	case <-time.After(patience):
 	}
 	both.want(t, "a:2")

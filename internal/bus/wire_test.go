@@ -295,7 +295,8 @@ func TestWhatNobodyWaitsForIsNotSentAgain(t *testing.T) {
 	srv := serve(t)
 	admin := connect(t, srv)
 	external(t, admin, func(*jetstream.StreamConfig) {})
-	p := open(t, connect(t, srv), asExternal, func(c *bus.Config) { c.PublishOnly = true })
+	nc := connect(t, srv)
+	p := open(t, nc, asExternal, func(c *bus.Config) { c.PublishOnly = true })
 	ready(t, p)
 	if err := jets(t, admin).DeleteStream(t.Context(), event.StreamName(fleet)); err != nil {
 		t.Fatal(err)
@@ -304,6 +305,9 @@ func TestWhatNobodyWaitsForIsNotSentAgain(t *testing.T) {
 	defer cancel()
 	if _, err := p.Invalidate(short, []event.Target{event.Tag("a:1")}); !errors.Is(err, bus.ErrNotPublished) {
 		t.Fatalf("error %v", err)
+	}
+	if err := nc.FlushTimeout(patience); err != nil { // what was sent once is with the server, which has no stream for it
+		t.Fatal(err)
 	}
 	s := external(t, admin, func(*jetstream.StreamConfig) {})
 	invalidate(t, p, "a:2") // on the same subject, so behind what was given up
