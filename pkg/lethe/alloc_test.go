@@ -8,6 +8,9 @@ import (
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
+// raceEnabled says that the race detector allocates besides.
+const raceEnabled = lethe.RaceEnabled
+
 type ctxKey int
 
 // deep is a context five values deep, as a request's is.

@@ -1,6 +1,6 @@
 //go:build !race
 
-package lethe_test
+package lethe
 
-// raceEnabled says that the race detector slows the tests down.
-const raceEnabled = false
+// RaceEnabled says that the race detector slows the tests down.
+const RaceEnabled = false

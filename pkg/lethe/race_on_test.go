@@ -1,6 +1,6 @@
 //go:build race
 
-package lethe_test
+package lethe
 
-// raceEnabled says that the race detector slows the tests down.
-const raceEnabled = true
+// RaceEnabled says that the race detector slows the tests down.
+const RaceEnabled = true

@@ -107,8 +107,8 @@ spec: {endpoint: "https://search.example"}
 	// Kind plugin created
 	// Plugin search created
 	// {"endpoint":"https://search.example","timeout":5}
-	// manifest: document 1, line 1: Plugin default/mail: spec.endpoint: is required
 	// manifest: document 1, line 1: Plugin default/mail: spec.endpont: is no field here; did you mean endpoint?
+	// manifest: document 1, line 1: Plugin default/mail: spec.endpoint: is required
 }
 
 // openStore is a store in memory on a fleet of one.

@@ -133,12 +133,12 @@ func TestErrorsSayWhereInTheirTextTheyAre(t *testing.T) {
 	}
 	_, err = s.prepare(o)
 	err = inDocument(&docs[1], err)
-	want := "manifest: document 2, line 17: Chatbot acme/helper: spec.model: is required\n" +
-		"manifest: document 2, line 22: Chatbot acme/helper: spec.tools[1].retriez: is no field here; did you mean retries?"
+	want := "manifest: document 2, line 22: Chatbot acme/helper: spec.tools[1].retriez: is no field here; did you mean retries?\n" +
+		"manifest: document 2, line 17: Chatbot acme/helper: spec.model: is required"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant\n%s", err, want)
 	}
-	shown, err := json.Marshal(Problems(err)[1])
+	shown, err := json.Marshal(Problems(err)[0])
 	if want := `{"kind":"Chatbot","namespace":"acme","name":"helper","document":2,"line":22,"field":"spec.tools[1].retriez","error":"is no field here; did you mean retries?"}`; err != nil || string(shown) != want {
 		t.Errorf("%s, %v", shown, err)
 	}
