@@ -115,18 +115,23 @@ func (a *absences) told(now time.Duration) []Member {
 
 func byNameOf(x, y absence) int { return byName(x.Member, y.Member) }
 
+// lives says whether an instance, or this node itself, has given a sign of life lately.
+func (r *roster) lives(k key, now time.Duration) bool {
+	m := r.members[k]
+	return k == r.own || now-m.heard <= 3*m.every()
+}
+
 // living says whether a node of that name has given a sign of life lately.
 func (r *roster) living(name string, now time.Duration) bool {
 	return slices.ContainsFunc(r.names[name], func(instance string) bool {
-		m := r.members[key{name, instance}]
-		return m.key() == r.own || now-m.heard <= 3*m.every()
+		return r.lives(key{name, instance}, now)
 	})
 }
 
 // alive is how many members have given a sign of life lately.
 func (r *roster) alive(now time.Duration) (n int) {
-	for k, m := range r.members {
-		if k == r.own || now-m.heard <= 3*m.every() {
+	for k := range r.members {
+		if r.lives(k, now) {
 			n++
 		}
 	}

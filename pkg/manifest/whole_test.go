@@ -40,6 +40,18 @@ func planned(t *testing.T, p *place) *between {
 	return b
 }
 
+// onShared runs f on each engine that several processes may write to, with two of them.
+func onShared(t *testing.T, f func(t *testing.T, us, others *between)) {
+	t.Helper()
+	onEach(t, func(t *testing.T, e engine) {
+		if e.one {
+			return // nobody else can write
+		}
+		ps := places(t, e, 2)
+		f(t, planned(t, ps[0]), planned(t, ps[1]))
+	})
+}
+
 func stepText(name, model, version string) string {
 	if version != "" {
 		version = ", resourceVersion: '" + version + "'"
@@ -49,12 +61,7 @@ func stepText(name, model, version string) string {
 
 func TestADocumentFoundUnchangedIsPartOfTheDecision(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, e engine) {
-		if e.one {
-			return // nobody else can write
-		}
-		ps := places(t, e, 2)
-		us, others := planned(t, ps[0]), planned(t, ps[1])
+	onShared(t, func(t *testing.T, us, others *between) {
 		for name, tc := range map[string]struct {
 			b       string // the model that is applied to b, which has m0; a is applied with the m0 that it has
 			guarded bool
@@ -65,8 +72,8 @@ func TestADocumentFoundUnchangedIsPartOfTheDecision(t *testing.T) {
 			"none changes, and a version":          {b: "m0", guarded: true},
 		} {
 			for _, gone := range []bool{false, true} {
-				must(ps[0].store.Apply(t.Context(), []byte(stepText("a", "m0", "")+stepText("b", "m0", ""))))
-				was := must(ps[0].store.Get(t.Context(), "Step", "acme", "a"))
+				must(us.store.Apply(t.Context(), []byte(stepText("a", "m0", "")+stepText("b", "m0", ""))))
+				was := must(us.store.Get(t.Context(), "Step", "acme", "a"))
 				meanwhile := func() {
 					if gone {
 						must(others.store.Delete(t.Context(), "Step", "acme", "a"))
@@ -81,8 +88,8 @@ func TestADocumentFoundUnchangedIsPartOfTheDecision(t *testing.T) {
 				}
 				text := stepText("a", "m0", version) + stepText("b", tc.b, "")
 				rs, err := us.store.Apply(t.Context(), []byte(text))
-				a, _ := ps[1].store.Get(t.Context(), "Step", "acme", "a")
-				b := must(ps[1].store.Get(t.Context(), "Step", "acme", "b"))
+				a, _ := others.store.Get(t.Context(), "Step", "acme", "a")
+				b := must(others.store.Get(t.Context(), "Step", "acme", "b"))
 				if tc.guarded {
 					if !errors.Is(err, manifest.ErrConflict) || !strings.Contains(string(b.Spec), "m0") {
 						t.Errorf("%s: a is not at %s any more: %v, b has %s", name, version, err, b.Spec)
@@ -103,12 +110,7 @@ func TestADocumentFoundUnchangedIsPartOfTheDecision(t *testing.T) {
 
 func TestADryRunAndADiffSpeakOfOneMoment(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, e engine) {
-		if e.one {
-			return // nobody else can write
-		}
-		ps := places(t, e, 2)
-		us, others := planned(t, ps[0]), planned(t, ps[1])
+	onShared(t, func(t *testing.T, us, others *between) {
 		text := []byte(stepText("a", "m0", "") + stepText("b", "m0", ""))
 		for name, changes := range map[string]func() (int, error){
 			"dry run": func() (n int, err error) {
@@ -125,7 +127,7 @@ func TestADryRunAndADiffSpeakOfOneMoment(t *testing.T) {
 				return strings.Count(diff, "+++"), err
 			},
 		} {
-			must(ps[0].store.Apply(t.Context(), text))
+			must(us.store.Apply(t.Context(), text))
 			meanwhile := func() {
 				must(others.store.Apply(t.Context(), []byte(stepText("a", "m1", "")+stepText("b", "m1", ""))))
 			}
