@@ -91,7 +91,7 @@ func (w comparison) differs(a, b reflect.Value, path string) string { //nolint:g
 		}
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() || f.Anonymous {
+			if f := t.Field(i); reachable(f) {
 				if at := w.differs(a.Field(i), b.Field(i), path+"."+f.Name); at != "" {
 					return at
 				}

@@ -71,7 +71,7 @@ func reaches(t reflect.Type, wanted func(reflect.Type) bool, above map[reflect.T
 		return reaches(t.Key(), wanted, above) || reaches(t.Elem(), wanted, above)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if f := t.Field(i); (f.IsExported() || f.Anonymous) && reaches(f.Type, wanted, above) {
+			if f := t.Field(i); reachable(f) && reaches(f.Type, wanted, above) {
 				return true
 			}
 		}
@@ -80,14 +80,20 @@ func reaches(t reflect.Type, wanted func(reflect.Type) bool, above map[reflect.T
 	return false
 }
 
-// eachRecorded calls f for what has a record in v, in one order for equal values; v is addressable. Elements of maps are copies,
-// which are written back where write says so. Maps whose keys have no order are passed over.
-func eachRecorded(v reflect.Value, write bool, f func(reflect.Value) error) error {
+// parts are what a walk through values looks for: whether a type is one, and whether its values can hold one.
+type parts struct{ is, holds func(reflect.Type) bool }
+
+//nolint:gochecknoglobals // a constant
+var recordedParts = parts{recorded, func(t reflect.Type) bool { return selfOf(t).records }}
+
+// each calls f for every part in v, in one order for equal values; v is addressable. Elements of maps are copies, which are written
+// back where write says so: who encodes may not write. Maps whose keys have no order are passed over.
+func (p parts) each(v reflect.Value, write bool, f func(reflect.Value) error) error {
 	t := v.Type()
-	if !selfOf(t).records {
+	if !p.holds(t) {
 		return nil
 	}
-	if recorded(t) {
+	if p.is(t) {
 		if err := f(v); err != nil || t.Kind() != reflect.Pointer {
 			return err
 		}
@@ -97,10 +103,10 @@ func eachRecorded(v reflect.Value, write bool, f func(reflect.Value) error) erro
 		if v.IsNil() {
 			return nil
 		}
-		return eachRecorded(v.Elem(), write, f)
+		return p.each(v.Elem(), write, f)
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if err := eachRecorded(v.Index(i), write, f); err != nil {
+			if err := p.each(v.Index(i), write, f); err != nil {
 				return err
 			}
 		}
@@ -113,7 +119,7 @@ func eachRecorded(v reflect.Value, write bool, f func(reflect.Value) error) erro
 		for _, k := range keys {
 			e := reflect.New(t.Elem()).Elem()
 			e.Set(v.MapIndex(k))
-			if err := eachRecorded(e, write, f); err != nil {
+			if err := p.each(e, write, f); err != nil {
 				return err
 			}
 			if write {
@@ -122,10 +128,10 @@ func eachRecorded(v reflect.Value, write bool, f func(reflect.Value) error) erro
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if field := t.Field(i); !field.IsExported() && !field.Anonymous {
+			if !reachable(t.Field(i)) {
 				continue
 			}
-			if err := eachRecorded(v.Field(i), write, f); err != nil {
+			if err := p.each(v.Field(i), write, f); err != nil {
 				return err
 			}
 		}
@@ -134,6 +140,9 @@ func eachRecorded(v reflect.Value, write bool, f func(reflect.Value) error) erro
 	return nil
 }
 
+// reachable says whether exported names lead through a field: those of an embedded struct do, whatever its own name is.
+func reachable(f reflect.StructField) bool { return f.IsExported() || f.Anonymous }
+
 var errSelf = errors.New("lethe: what an encoded value says of parts that write themselves does not fit it")
 
 // appendSelf appends the records of v, and their length.
@@ -141,7 +150,7 @@ func appendSelf(dst []byte, v reflect.Value) ([]byte, error) {
 	from := len(dst)
 	p := reflect.New(v.Type()).Elem()
 	p.Set(v)
-	err := eachRecorded(p, false, func(part reflect.Value) error {
+	err := recordedParts.each(p, false, func(part reflect.Value) error {
 		dst = appendPart(dst, part)
 		return nil
 	})
@@ -151,7 +160,7 @@ func appendSelf(dst []byte, v reflect.Value) ([]byte, error) {
 // setSelf gives a decoded value back what its records say.
 func setSelf(records []byte, v reflect.Value) error {
 	r := reader{records}
-	err := eachRecorded(v, true, r.part)
+	err := recordedParts.each(v, true, r.part)
 	if err == nil && len(r.b) > 0 {
 		return errSelf
 	}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -114,6 +115,31 @@ func TestWhatWritesItselfComesBackFromBulkAsItWas(t *testing.T) {
 	} {
 		check(t, n, fmt.Sprint("f", i))
 	}
+	if got := metric(t, n, "lethe_evictions_total", "tier", "bulk", "reason", "differs"); got != 0 {
+		t.Errorf("%v were not kept", got)
+	}
+}
+
+type (
+	stamped struct{ At, Until time.Time }
+	placed  struct{ Peer *net.IP }
+	inlined struct {
+		stamped
+		placed
+		Rows []struct{ stamped }
+	}
+)
+
+// Exported fields of an embedded struct are the value's own, whatever the name of that struct.
+func TestPartsOfEmbeddedStructsComeBackFromBulkAsTheyWere(t *testing.T) {
+	t.Parallel()
+	n := one(t)
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 22, 18, 0, 0, 0, zone)
+	kept(inlined{stamped{at, at.UTC()}, placed{&net.IP{1, 2, 3, 4}}, []struct{ stamped }{{stamped{Until: at}}}})(t, n, "f")
 	if got := metric(t, n, "lethe_evictions_total", "tier", "bulk", "reason", "differs"); got != 0 {
 		t.Errorf("%v were not kept", got)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -55,7 +54,7 @@ func holdsTimes(t reflect.Type, above map[reflect.Type]bool) (holds bool, err er
 		return holds, err
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if !t.Field(i).IsExported() {
+			if !reachable(t.Field(i)) {
 				continue
 			}
 			h, err := holdsTimes(t.Field(i).Type, above)
@@ -87,52 +86,18 @@ func ordered(k reflect.Kind) bool {
 	return k == reflect.String || k >= reflect.Int && k <= reflect.Uintptr
 }
 
-// eachTime calls f for every time.Time in v, in one order for equal values; v is addressable. Elements of maps are copies, which are
-// written back where write says so: who encodes may not write.
+//nolint:gochecknoglobals // a constant
+var timeParts = parts{func(t reflect.Type) bool { return t == reflect.TypeFor[time.Time]() }, hasTimes}
+
+// eachTime calls f for every time.Time in v, as parts.each does.
 func eachTime(v reflect.Value, write bool, f func(*time.Time) error) error {
-	if !hasTimes(v.Type()) {
-		return nil
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		if v.IsNil() {
+	return timeParts.each(v, write, func(part reflect.Value) error {
+		t, ok := address(part).(*time.Time)
+		if !ok { // embedded under another name, which nobody can reach
 			return nil
 		}
-		return eachTime(v.Elem(), write, f)
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if err := eachTime(v.Index(i), write, f); err != nil {
-				return err
-			}
-		}
-	case reflect.Map:
-		keys := v.MapKeys()
-		slices.SortFunc(keys, compareKeys)
-		for _, k := range keys {
-			e := reflect.New(v.Type().Elem()).Elem()
-			e.Set(v.MapIndex(k))
-			if err := eachTime(e, write, f); err != nil {
-				return err
-			}
-			if write {
-				v.SetMapIndex(k, e)
-			}
-		}
-	case reflect.Struct:
-		if t, ok := v.Addr().Interface().(*time.Time); ok {
-			return f(t)
-		}
-		for i := range v.NumField() {
-			if !v.Type().Field(i).IsExported() {
-				continue
-			}
-			if err := eachTime(v.Field(i), write, f); err != nil {
-				return err
-			}
-		}
-	default:
-	}
-	return nil
+		return f(t)
+	})
 }
 
 func compareKeys(a, b reflect.Value) int {
