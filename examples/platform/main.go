@@ -7,6 +7,8 @@
 //	platform -nats nats://127.0.0.1:4222 -fleet platform -database sqlite:/var/lib/lethe/lethe.db
 //	lethe-publisher --fleet platform apply -f examples/platform/kinds -f examples/platform/acme
 //	curl http://127.0.0.1:8090/chatbots/acme/helper
+//
+// blue_harbor is a larger customer: fifty manifests of the seven kinds.
 package main
 
 import (

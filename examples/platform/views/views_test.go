@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -22,11 +23,21 @@ type copies struct {
 	nodes  []*lethe.Node
 	stores []*manifest.Store
 	views  []*views.Views
+	// customer is the namespace whose manifests were applied.
+	customer string
 }
 
 func start(t *testing.T) *copies {
 	t.Helper()
-	c := &copies{t: t, nodes: lethetest.Fleet(t, 3)}
+	c := open(t, "acme")
+	c.apply(0, files(t, "../acme/*.yaml"))
+	return c
+}
+
+// open starts copies that know the kinds.
+func open(t *testing.T, customer string) *copies {
+	t.Helper()
+	c := &copies{t: t, nodes: lethetest.Fleet(t, 3), customer: customer}
 	dsn := "sqlite:" + filepath.Join(t.TempDir(), "platform.db")
 	for _, n := range c.nodes {
 		store, err := manifest.Open(t.Context(), dsn, n)
@@ -41,7 +52,6 @@ func start(t *testing.T) *copies {
 		c.stores, c.views = append(c.stores, store), append(c.views, views.New(n, store))
 	}
 	c.apply(0, files(t, "../kinds/*.yaml"))
-	c.apply(0, files(t, "../acme/*.yaml"))
 	return c
 }
 
@@ -74,15 +84,23 @@ func (c *copies) apply(by int, document string) []manifest.Action {
 	var did []manifest.Action
 	for _, r := range results {
 		did = append(did, r.Action)
-		token := r.Token
-		if token.IsZero() && r.Ticket != "" { // a slow machine
-			if token, err = c.stores[by].Wait(c.t.Context(), r.Ticket); err != nil {
-				c.t.Fatal(err)
-			}
-		}
-		lethetest.WaitAll(c.t, token, c.nodes...)
+		c.heard(by, r)
 	}
 	return did
+}
+
+// heard waits until all copies have applied what one of them announced, and returns its token.
+func (c *copies) heard(by int, r manifest.Result[json.RawMessage]) event.Token {
+	c.t.Helper()
+	token := r.Token
+	if token.IsZero() && r.Ticket != "" { // a slow machine
+		var err error
+		if token, err = c.stores[by].Wait(c.t.Context(), r.Ticket); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	lethetest.WaitAll(c.t, token, c.nodes...)
+	return token
 }
 
 // came reads a chatbot on every copy and requires that it came as it should.
@@ -99,7 +117,7 @@ func (c *copies) account(name string, want lethe.Outcome) []views.Account {
 func came[V any](c *copies, name string, want lethe.Outcome, view func(*views.Views) *lethe.Func2[string, string, V]) (got []V) {
 	c.t.Helper()
 	for i, v := range c.views {
-		r, err := view(v).Lookup(c.t.Context(), "acme", name)
+		r, err := view(v).Lookup(c.t.Context(), c.customer, name)
 		if err != nil || r.Cache != want {
 			c.t.Fatalf("%s on copy %d: %s, %v; want a %s", name, i, r.Cache, err, want)
 		}
