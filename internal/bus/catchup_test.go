@@ -83,8 +83,8 @@ func TestAServerWithASmallMaxPendingHeals(t *testing.T) {
 // backlog is how far these nodes may be behind without gaining on the stream, and overBacklog little more, so that no node is beyond
 // it while a flood still comes. A slow machine has a minute to catch up with it.
 const (
-	backlog     = 9500
-	overBacklog = 10_000
+	backlog     = 950
+	overBacklog = 1000
 )
 
 func fallsBack(c *bus.Config) { c.Backlog = backlog }

@@ -221,7 +221,7 @@ func TestAConsumerNeedsThreePermissionsMoreAndNoSubscription(t *testing.T) {
 				publishRaw(t, admin, &nats.Msg{Subject: event.LogSubject(fleet, "tag.item"), Data: padded(tag(i), 50_000)})
 			}
 			wait(t, invalidate(t, n, "last:1"), n)
-			eventually(t, "the last has come live", func() bool { return cameLive(n, "last:1") })
+			comesLive(t, n, n) // a slow consumer is overtaken by what asks
 			if err := n.Close(); err != nil {
 				t.Fatal(err)
 			}
