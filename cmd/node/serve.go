@@ -73,6 +73,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 		return err
 	}
 	opened.add(stop)
+	opened.add(g.reloads(ctx, logger))
 	a.ending = cfg.ending(loopback)
 	said := []any{"fleet", cfg.fleet, "node", node.Status().Name, "http", "http://" + listener.Addr().String(), "nats", conn.url}
 	if probes != nil {

@@ -32,10 +32,14 @@ func (o *options) announce(cmd *cobra.Command, args []string, in invalidation) e
 		}
 		list = append(list, n)
 	}
-	f := &changeFlags{reason: in.reason, wait: in.wait}
+	f := &changeFlags{actorFlag: in.actorFlag, reason: in.reason, wait: in.wait}
+	header, err := f.header()
+	if err != nil {
+		return err
+	}
 	return o.change(cmd, f, func(ctx context.Context, conn *nats.Conn) (ctl.Written, error) {
 		return o.each(list, func(n ctl.Name) (done ctl.Written, err error) {
-			err = o.ask(ctx, conn, ctl.Invalidate, n, f.header(), &done)
+			err = o.ask(ctx, conn, ctl.Invalidate, n, header, &done)
 			return done, err
 		})
 	})

@@ -48,8 +48,12 @@ func newApply(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			header, err := f.header()
+			if err != nil {
+				return err
+			}
 			return o.change(cmd, &f, func(ctx context.Context, conn *nats.Conn) (done ctl.Written, err error) {
-				err = o.ask(ctx, conn, ctl.Apply, text(all), f.header(), &done)
+				err = o.ask(ctx, conn, ctl.Apply, text(all), header, &done)
 				return done, placed(all, err)
 			})
 		},

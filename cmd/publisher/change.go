@@ -17,25 +17,36 @@ import (
 
 // changeFlags are those of every command that changes manifests.
 type changeFlags struct {
+	actorFlag
+
 	reason string
 	wait   bool
 	dryRun bool // of apply
 }
 
 func (f *changeFlags) add(cmd *cobra.Command) {
+	f.actorFlag.add(cmd)
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for those who watch")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until the whole fleet has applied it; exit code 3 when --timeout ends first")
 }
 
-func (f *changeFlags) header() nats.Header {
+// header is what goes with every question that changes something.
+func (f *changeFlags) header() (nats.Header, error) {
 	h := nats.Header{}
+	who, err := f.who()
+	if err != nil {
+		return nil, err
+	}
+	if who != "" {
+		h.Set(ctl.ActorHeader, who)
+	}
 	if f.reason != "" {
 		h.Set(ctl.ReasonHeader, f.reason)
 	}
 	if f.dryRun {
 		h.Set(ctl.DryRunHeader, "true")
 	}
-	return h
+	return h, nil
 }
 
 // changed is what a change has come to, in JSON.

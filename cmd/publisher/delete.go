@@ -32,9 +32,13 @@ func newDelete(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			header, err := f.header()
+			if err != nil {
+				return err
+			}
 			return o.change(cmd, &f, func(ctx context.Context, conn *nats.Conn) (ctl.Written, error) {
 				return o.each(list, func(n ctl.Name) (done ctl.Written, err error) {
-					err = o.ask(ctx, conn, ctl.Delete, n, f.header(), &done)
+					err = o.ask(ctx, conn, ctl.Delete, n, header, &done)
 					var no *ctl.Refusal
 					if missing && errors.As(err, &no) && no.Code == http.StatusNotFound {
 						return ctl.Written{}, nil

@@ -20,6 +20,8 @@ import (
 )
 
 type invalidation struct {
+	actorFlag
+
 	args   string
 	all    bool
 	yes    bool
@@ -77,6 +79,7 @@ func newInvalidate(o *options) *cobra.Command {
 	flags.BoolVar(&in.all, "all", false, "everything, on every node of the fleet")
 	flags.BoolVar(&in.yes, "yes", false, "do not ask before --all")
 	flags.BoolVar(&in.soft, "soft", false, "nodes may serve the old value while they load the new one")
+	in.actorFlag.add(cmd)
 	flags.StringVar(&in.reason, "reason", "", "why, for those who watch")
 	flags.BoolVar(&in.wait, "wait", false, "wait until the whole fleet has applied it; exit code 3 when --timeout ends first")
 	flags.BoolVar(&in.force, "force", false, "ask no node whether there is such a function, and warn of nothing")
@@ -98,6 +101,10 @@ func confirm(cmd *cobra.Command, fleet string) error {
 }
 
 func (o *options) invalidate(cmd *cobra.Command, list []event.Target, in invalidation) error {
+	who, err := in.who()
+	if err != nil {
+		return err
+	}
 	return o.open(cmd, lethe.Config{}, func(ctx context.Context, conn *nats.Conn, node *lethe.Node) error {
 		if err := ready(ctx, node); err != nil {
 			return outcome(ctx, fmt.Errorf("nothing was published: %w", notReady(ctx, o.fleet, err)))
@@ -109,7 +116,11 @@ func (o *options) invalidate(cmd *cobra.Command, list []event.Target, in invalid
 				return err
 			}
 		}
-		token, err := node.Invalidate(event.WithReason(ctx, in.reason), list...)
+		said := event.WithReason(ctx, in.reason)
+		if who != "" {
+			said = event.WithClaim(said, who)
+		}
+		token, err := node.Invalidate(said, list...)
 		if err != nil {
 			if !token.IsZero() {
 				err = fmt.Errorf("%w (a part of it was published: %s)", err, token)

@@ -18,6 +18,8 @@ import (
 
 // replay is what is to be said again.
 type replay struct {
+	actorFlag
+
 	since, until string
 	tags         []string
 	yes          bool
@@ -29,8 +31,8 @@ func newReplay(o *options) *cobra.Command {
 		Use:   "replay --since TIME",
 		Short: "Say again what was said; without --yes only show it",
 		Long: "Say again what was said; without --yes only show it.\n\n" +
-			"Each event is published once more, under a new id, with the old one as its causationid and everything else as it was, those\n" +
-			"of one subject in their order: every node forgets it again, and every receiver hears it again. What could not be read is said again\n" +
+			"Each event is published once more, under a new id, with the old one as its causationid, --actor as its letheclaim and\n" +
+			"everything else as it was, those of one subject in their order: every node forgets it again, and every receiver hears it again. What could not be read is said again\n" +
 			"as what nodes took it for. For one receiver alone there are dead letters.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,13 +57,18 @@ func newReplay(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.replay(cmd, r.yes, begin, end, filter)
+			who, err := r.who()
+			if err != nil {
+				return err
+			}
+			return o.replay(cmd, r.yes, who, begin, end, filter)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&r.since, "since", "", "begin with what was stored that long ago (2h) or then (2026-11-22T10:00:00Z)")
 	flags.StringVar(&r.until, "until", "", "end with what was stored that long ago, or then; now")
 	flags.StringArrayVar(&r.tags, "tag", nil, "only events that concern this tag, or the tags below it when it ends in ':' or '/'; several: any of them")
+	r.actorFlag.add(cmd)
 	flags.BoolVar(&r.yes, "yes", false, "send it")
 	return cmd
 }
@@ -69,7 +76,7 @@ func newReplay(o *options) *cobra.Command {
 // replayBatch is how many events are read before they are sent; of one subject one follows the other.
 const replayBatch = 256
 
-func (o *options) replay(cmd *cobra.Command, send bool, begin, end time.Time, filter filter) error {
+func (o *options) replay(cmd *cobra.Command, send bool, who string, begin, end time.Time, filter filter) error {
 	ctx, conn, err := o.connect(cmd.Context())
 	if err != nil {
 		return err
@@ -89,7 +96,7 @@ func (o *options) replay(cmd *cobra.Command, send bool, begin, end time.Time, fi
 		cmd.PrintErrf("%s would be said again: %s\n", counted(len(found), "event"), wouldSend(len(found)))
 		return nil
 	}
-	return o.sayAgain(ctx, conn, found, &p)
+	return o.sayAgain(ctx, conn, found, who, &p)
 }
 
 // stored are the events that were stored between two moments, by the server's clock, as far as they were stored before it began.
@@ -109,7 +116,7 @@ func (o *options) stored(ctx context.Context, conn *nats.Conn, begin, end time.T
 }
 
 // sayAgain sends them, and prints each as it was sent. How many were sent is said when it fails.
-func (o *options) sayAgain(ctx context.Context, conn *nats.Conn, found []tail.Message, p *printer) error {
+func (o *options) sayAgain(ctx context.Context, conn *nats.Conn, found []tail.Message, who string, p *printer) error {
 	node, err := lethe.Open(ctx, lethe.Config{Conn: conn, Fleet: o.fleet, Name: o.nats.Name, PublishOnly: true, ExternalStream: true})
 	if err != nil {
 		return cli.Exit(cli.CodeUsage, err)
@@ -125,7 +132,7 @@ func (o *options) sayAgain(ctx context.Context, conn *nats.Conn, found []tail.Me
 		found = found[len(batch):]
 		events := make([]event.Event, 0, len(batch))
 		for i := range batch {
-			again, err := o.anew(batch[i])
+			again, err := o.anew(batch[i], who)
 			if err != nil {
 				return fmt.Errorf("so far %s said again; event %d can't be: %w", counted(sent, "event"), batch[i].Sequence, err)
 			}
@@ -155,8 +162,8 @@ func (o *options) publishBatch(ctx context.Context, node *lethe.Node, events []e
 	return nil
 }
 
-// anew is an event as it is said again. What could not be read, or may not be said any more, becomes what it was taken for.
-func (o *options) anew(m tail.Message) (event.Event, error) {
+// anew is an event as it is said again, and by whom: its actor stays who made the change. What could not be read, or may not be said any more, becomes what it was taken for.
+func (o *options) anew(m tail.Message, who string) (event.Event, error) {
 	e := m.Event
 	e.Extensions = maps.Clone(e.Extensions)
 	if e.Extensions == nil {
@@ -166,6 +173,7 @@ func (o *options) anew(m tail.Message) (event.Event, error) {
 		e.Extensions["causationid"] = e.ID
 	}
 	e.ID, e.Token = event.NewID(), event.Token{}
+	e = againBy(e, who)
 	if m.Widened == "" && m.Rejected == "" {
 		if _, err := event.Encode(o.fleet, e); err == nil {
 			return e, nil
@@ -175,8 +183,21 @@ func (o *options) anew(m tail.Message) (event.Event, error) {
 		ID: e.ID, Source: "/lethe/" + o.fleet + "/replay", Type: event.TypeInvalidated, Time: m.Stored, Targets: e.Targets,
 		Extensions: map[string]string{"causationid": m.Token.String()}, // its own id may be what can't be said
 	}
+	plain = againBy(plain, who)
 	_, err := event.Encode(o.fleet, plain)
 	return plain, err
+}
+
+// againBy names who says an event again: as its claim, beside the actor that it has.
+func againBy(e event.Event, who string) event.Event {
+	switch {
+	case who == "":
+	case e.ActorType+e.ActorID == "":
+		e.ActorType, e.ActorID = event.ActorClaimed, who
+	default:
+		e.Extensions[event.AttributeClaim] = who
+	}
+	return e
 }
 
 // wouldSend is what to do to send them.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,14 +131,14 @@ func (p *printer) event(m tail.Message) error {
 		return err
 	case table:
 	}
-	const row = "%-12s  %13s  %-40s  %-24s  %s\n"
+	const row = "%-12s  %13s  %-40s  %-24s  %-24s  %s\n"
 	if !p.begun {
 		p.begun = true
-		if _, err := fmt.Fprintf(p.w, row, "TIME", "SEQUENCE", "TARGETS", "SOURCE", "REASON"); err != nil {
+		if _, err := fmt.Fprintf(p.w, row, "TIME", "SEQUENCE", "TARGETS", "SOURCE", "WHO", "REASON"); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(p.w, row, clock(m), sequence(m), said(m), plain(m.Source), plain(m.Reason))
+	_, err := fmt.Fprintf(p.w, row, clock(m), sequence(m), said(m), plain(m.Source), plain(cmp.Or(m.Actor().String(), "-")), plain(m.Reason))
 	return err
 }
 

@@ -44,20 +44,23 @@ type sending struct {
 
 // voice is who says it, why, and as the consequence of what: receivers see it, so events of two are not mixed. An event that a
 // storm has widened has none of it: it says more than any of its callers, and no receiver may miss it.
-type voice struct{ actorType, actorID, reason, cause, receivers string }
+type voice struct{ actorType, actorID, claim, reason, cause, receivers string }
 
 // extensions are the attributes of an event by v beside those of its trace.
 func (v voice) extensions(traced map[string]string) map[string]string {
-	if v.cause == "" && v.receivers == "" {
+	if v.cause == "" && v.receivers == "" && v.claim == "" {
 		return traced
 	}
-	all := make(map[string]string, len(traced)+2)
+	all := make(map[string]string, len(traced)+3)
 	maps.Copy(all, traced)
 	if v.cause != "" {
 		all[event.AttributeCausation] = v.cause
 	}
 	if v.receivers != "" {
 		all[event.AttributeReceivers] = v.receivers
+	}
+	if v.claim != "" {
+		all[event.AttributeClaim] = v.claim
 	}
 	return all
 }
@@ -85,6 +88,7 @@ func (b *Bus) Invalidate(ctx context.Context, targets []event.Target) (event.Tok
 	}
 	var v voice
 	v.actorType, v.actorID = event.ActorFrom(ctx)
+	v.claim = event.ClaimFrom(ctx)
 	v.reason = event.ReasonFrom(ctx)
 	v.cause, v.receivers = event.CauseFrom(ctx)
 	joined, err := b.join(groups, v, traceOf(ctx))

@@ -231,7 +231,7 @@ func TestActorReasonAndTraceTravel(t *testing.T) {
 	nodes := fleetOf(t, 2)
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
 	ctx := trace.ContextWithSpanContext(t.Context(), span)
-	ctx = event.WithReason(event.WithActor(ctx, "user", "ada"), "new prices")
+	ctx = event.WithClaim(event.WithReason(event.WithActor(ctx, "user", "ada"), "new prices"), "eve")
 	token, err := nodes[0].Invalidate(ctx, []event.Target{event.Tag("a:1")})
 	if err != nil {
 		t.Fatal(err)
@@ -242,6 +242,9 @@ func TestActorReasonAndTraceTravel(t *testing.T) {
 	d := nodes[1].applied[0]
 	if d.ActorType != "user" || d.ActorID != "ada" || d.Reason != "new prices" || !strings.Contains(d.Extensions["traceparent"], span.TraceID().String()) {
 		t.Errorf("actor %s %s, reason %q, extensions %v", d.ActorType, d.ActorID, d.Reason, d.Extensions)
+	}
+	if got := d.Actor().String(); got != "ada (user) for eve (claimed)" {
+		t.Errorf("made by %s", got)
 	}
 }
 

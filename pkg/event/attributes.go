@@ -73,7 +73,7 @@ const maxExtensions = 16
 // contract are the extensions that CONTRACT names: those are never dropped.
 func contract(name string) bool {
 	switch name {
-	case "traceparent", "tracestate", "correlationid", AttributeCausation, AttributeReceivers:
+	case "traceparent", "tracestate", "correlationid", AttributeCausation, AttributeReceivers, AttributeClaim:
 		return true
 	}
 	return false

@@ -40,9 +40,7 @@ func WithCause(ctx context.Context, e Event, receiver string) context.Context {
 		c.id = e.ID
 	}
 	ctx = context.WithValue(ctx, causeKey{}, c)
-	if e.ActorType+e.ActorID != "" && (e.ActorType == "" || legalText(e.ActorType)) && (e.ActorID == "" || legalText(e.ActorID)) {
-		ctx = WithActor(ctx, e.ActorType, e.ActorID)
-	}
+	ctx = e.Actor().passOn(ctx)
 	if reason := clipReason(e.Reason); reason != "" {
 		ctx = WithReason(ctx, reason)
 	}
@@ -62,9 +60,7 @@ func Caused(ctx context.Context, e Event) Event {
 	if id+receivers == "" {
 		return e
 	}
-	if e.ActorType == "" && e.ActorID == "" {
-		e.ActorType, e.ActorID = ActorFrom(ctx)
-	}
+	e = Acted(ctx, e)
 	if e.Reason == "" {
 		e.Reason = ReasonFrom(ctx)
 	}

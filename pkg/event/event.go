@@ -33,9 +33,10 @@ type Event struct {
 	Reason string
 	// Manifest is the changed object of dev.lethe.manifest.* events, else nil.
 	Manifest *Manifest
-	// ActorType and ActorID are who made the change (WithActor).
+	// ActorType and ActorID are who made the change (WithActor, WithClaim); Actor is both with what else is known.
 	ActorType, ActorID string
-	// Extensions are the other attributes: traceparent, tracestate, correlationid, causationid, lethereceivers and other makers' own.
+	// Extensions are the other attributes: traceparent, tracestate, correlationid, causationid, lethereceivers,
+	// letheclaim and other makers' own.
 	// Names are lower-case letters and digits, at most 20.
 	Extensions map[string]string
 	// Token is its position in the stream.

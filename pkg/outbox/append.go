@@ -23,7 +23,7 @@ type Tx interface {
 }
 
 // Append writes the announcement of targets into tx. It is published after the commit, in order, at least once; never if tx
-// rolls back. Who makes the change (event.WithActor), why (event.WithReason), the event it is a consequence of
+// rolls back. Who makes the change (event.WithActor, event.WithClaim), why (event.WithReason), the event it is a consequence of
 // (event.WithCause, which the ctx of a receiver has) and the trace of ctx go with it.
 //
 // Write what the targets are about before: the row's number is drawn now, and the order of numbers is the order of changes only
@@ -105,9 +105,7 @@ func complete(ctx context.Context, e event.Event, now time.Time, trace propagati
 	if e.Time.IsZero() {
 		e.Time = now
 	}
-	if e.ActorType == "" && e.ActorID == "" {
-		e.ActorType, e.ActorID = event.ActorFrom(ctx)
-	}
+	e = event.Acted(ctx, e)
 	if e.Reason == "" {
 		e.Reason = event.ReasonFrom(ctx)
 	}

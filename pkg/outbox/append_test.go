@@ -45,7 +45,7 @@ func TestAnEventCarriesWhoWhyWhenAndItsTrace(t *testing.T) {
 		_, db := e.fresh(t)
 		p := settle(t, connect(t, serve(t)))
 		r := start(t, db, p)
-		ctx := event.WithReason(event.WithActor(t.Context(), "user", "ada"), "a new price")
+		ctx := event.WithClaim(event.WithReason(event.WithActor(t.Context(), "user", "ada"), "a new price"), "eve")
 		span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
 		ctx = event.WithCause(ctx, event.Event{ID: "first"}, "cdn")
 		before := time.Now()
@@ -59,6 +59,9 @@ func TestAnEventCarriesWhoWhyWhenAndItsTrace(t *testing.T) {
 		if one.ActorType != "user" || one.ActorID != "ada" || one.Reason != "a new price" || one.Source != "/lethe/shop/outbox" ||
 			one.Extensions["traceparent"] != "00-01000000000000000000000000000000-0200000000000000-01" || one.Widened+one.Rejected != "" {
 			t.Errorf("%+v", one)
+		}
+		if got := one.Actor().String(); got != "ada (user) for eve (claimed)" {
+			t.Errorf("made by %s", got)
 		}
 		if one.Extensions["causationid"] != "first" || !one.Spares("cdn") || one.Spares("other") {
 			t.Errorf("%+v does not tell its cause", one)

@@ -13,6 +13,7 @@ import (
 const (
 	TokenHeader  = "Lethe-Token"   // what is read is at least as new; at most a second is waited for it
 	ReasonHeader = "Lethe-Reason"  // why, for those who watch
+	ActorHeader  = "Lethe-Actor"   // who the caller says it is
 	DryRunHeader = "Lethe-Dry-Run" // true: apply says what it would do, and does nothing
 )
 

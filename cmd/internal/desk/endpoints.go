@@ -100,11 +100,17 @@ func read(body []byte, v any) error {
 	return nil
 }
 
-// questioned is ctx with what the headers say: why, and what has to be applied here first.
+// questioned is ctx with what the headers say: why, who asks, and what has to be applied here first. NATS does not tell which user has
+// sent a message, so who asks is a claim.
 func (d *Desk) questioned(ctx context.Context, q ctl.Question) (context.Context, error) {
 	ctx, err := Because(ctx, q.Header(ctl.ReasonHeader))
 	if err != nil {
 		return nil, err
+	}
+	if who := q.Header(ctl.ActorHeader); who != "" {
+		if ctx, err = By(ctx, who); err != nil {
+			return nil, err
+		}
 	}
 	if text := q.Header(ctl.TokenHeader); text != "" {
 		token, err := event.ParseToken(text)

@@ -117,3 +117,11 @@ func Because(ctx context.Context, reason string) (context.Context, error) {
 	}
 	return event.WithReason(ctx, reason), nil
 }
+
+// By has what is announced with ctx say who its caller says it is. The name of the token that the caller has sent is not replaced.
+func By(ctx context.Context, who string) (context.Context, error) {
+	if err := event.CheckActor(ctl.ActorHeader, who); err != nil {
+		return nil, refused(err)
+	}
+	return event.WithClaim(ctx, who), nil
+}

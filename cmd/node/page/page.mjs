@@ -113,6 +113,14 @@ function target(t) {
   return t.function + (t.args ? JSON.stringify(t.args) : t.argsHash ? `#${t.argsHash}` : "") + soft;
 }
 
+// who made the change, and how that is known: what callers say of themselves is claimed. The words are those of lethe-publisher watch.
+function who(e) {
+  const claimed = (text) => `${text} (claimed)`;
+  if (!e.authtype && !e.authid) return e.letheclaim ? claimed(e.letheclaim) : "";
+  const known = { unauthenticated: "claimed", unknown: "claimed", api_key: "authenticated" }[e.authtype ?? "unknown"] ?? e.authtype;
+  return `${e.authid ?? ""} (${known})`.trim() + (e.letheclaim ? ` for ${claimed(e.letheclaim)}` : "");
+}
+
 const events = new EventSource("/v1/events");
 events.addEventListener("message", (message) => {
   const e = JSON.parse(message.data);
@@ -122,6 +130,7 @@ events.addEventListener("message", (message) => {
     element("td", message.lastEventId.split(".").at(-1)),
     element("td", (e.data?.targets ?? []).map(target).join(", ")),
     element("td", e.data?.reason ?? ""),
+    element("td", who(e)),
     element("td", e.source),
   );
   $("events").prepend(row);
