@@ -22,6 +22,8 @@
 // whatever the others do. Rows that wait for more than 30 seconds are logged once a minute by every relay, with the last error
 // and the name of the relay that has the lease; Status and Collector have the figures.
 //
+// Subjects take turns: while thousands of rows of one subject wait, a row of another goes out within a fraction of a second.
+//
 // A row that can never be stored (larger than the server takes) is parked with the reason, counted, and passed by. It is tried
 // again after a quarter of its age, and every five minutes at least. What the server refuses for another reason, such as a
 // permission that is missing, is a mistake of provisioning: such rows wait, and hold up their own subject only.

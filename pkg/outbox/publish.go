@@ -57,8 +57,9 @@ func (r *Relay) publish(now turn, rows []*queued) []*queued {
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			for _, q := range lanes[lane] {
-				if r.now()-began >= roundFor || !r.send(now, q) {
+			first := r.now()
+			for i, q := range lanes[lane] {
+				if r.now()-began >= roundFor || i > 0 && r.now()-first >= laneFor || !r.send(now, q) {
 					return
 				}
 			}

@@ -75,7 +75,7 @@ func reason(err error) string {
 func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queued) error {
 	acked = padded(acked)
 	ids := make([]any, 0, len(acked))
-	places := make([]any, 0, 5*len(acked))
+	places := make([]any, 0, 6*len(acked))
 	highest := int64(0)
 	for _, q := range acked {
 		fleet, epoch := at.fleet, at.epoch
@@ -83,7 +83,7 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 			fleet, epoch = q.token.Fleet(), q.token.Epoch()
 		}
 		ids = append(ids, q.id)
-		places = append(places, q.number, string(q.ticket), fleet, epoch, int64(q.token.Sequence()))
+		places = append(places, q.id, q.number, string(q.ticket), fleet, epoch, int64(q.token.Sequence()))
 		highest = max(highest, q.number)
 	}
 	if _, err := tx.ExecContext(ctx, deleteRows(len(acked)), ids...); err != nil {
@@ -92,10 +92,10 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 	if _, err := tx.ExecContext(ctx, insertDone(len(acked)), places...); err != nil {
 		return err
 	}
-	if highest < r.work.pruned+doneMost/10 {
+	if r.work.unpruned += len(acked); r.work.unpruned < doneMost/10 {
 		return nil
 	}
-	r.work.pruned = highest
+	r.work.unpruned = 0
 	_, err := tx.ExecContext(ctx, "DELETE FROM lethe_outbox_done WHERE number <= $1", highest-doneMost)
 	return err
 }
@@ -104,8 +104,8 @@ func deleteRows(n int) string { return "DELETE FROM lethe_outbox WHERE id IN " +
 
 func insertDone(n int) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO lethe_outbox_done (number, ticket, fleet, epoch, sequence) VALUES ")
-	values(&b, n, 5)
+	b.WriteString("INSERT INTO lethe_outbox_done (id, number, ticket, fleet, epoch, sequence) VALUES ")
+	values(&b, n, 6)
 	b.WriteString(" ON CONFLICT DO NOTHING") // another relay was at it too
 	return b.String()
 }

@@ -20,21 +20,24 @@ const (
 
 	publishFor = 6 * time.Second // one event; a publisher that hangs is not waited for
 	roundFor   = 3 * time.Second // no publish begins later than that in its round: lanes that hang keep the others no longer
+
+	laneFor = 200 * time.Millisecond // nor the second of a lane, so long after the lane's first: other lanes may have new rows
 )
 
 // work is what the worker's goroutine remembers between its rounds. Rows are known by their ids: a database that was restored
 // gives their numbers to others.
 type work struct {
-	term   int                    // of which what is owed has been paid
-	told   map[string]bool        // rows whose targets the publisher was told to forget
-	acked  map[string]event.Token // rows that are stored in the stream and still in the table
-	holds  map[string]hold        // lanes that wait, or are tried again
-	again  bool                   // it is their turn
-	base   event.Token            // of the last time everything was announced: what came later covers it
-	parked parkedPass
-	pruned int64
-	down   bool // nothing went in the last round
-	batch  int  // rows read at a time: halved when the database fails, so that a slow one is not asked for the same again and again
+	term     int                    // of which what is owed has been paid
+	told     map[string]bool        // rows whose targets the publisher was told to forget
+	acked    map[string]event.Token // rows that are stored in the stream and still in the table
+	holds    map[string]hold        // lanes that wait, or are tried again
+	again    bool                   // it is their turn
+	base     event.Token            // of the last time everything was announced: what came later covers it
+	parked   parkedPass
+	unpruned int    // rows taken away since lethe_outbox_done was last shortened
+	other    string // subject at which the last look behind a full batch ended
+	down     bool   // nothing went in the last round
+	batch    int    // rows read at a time: halved when the database fails, so that a slow one is not asked for the same again and again
 }
 
 // hold is a lane whose first row could not be published.
@@ -45,6 +48,7 @@ type hold struct {
 
 func (w *work) init() {
 	w.told, w.acked, w.holds, w.batch = map[string]bool{}, map[string]event.Token{}, map[string]hold{}, batchMost
+	w.unpruned = doneMost / 10
 }
 
 // works publishes when woken, and looks every Poll whether there is something.
@@ -294,7 +298,12 @@ func (r *Relay) waiting(now turn, sound bool) ([]*queued, error) {
 	}
 	ctx, cancel := r.answering()
 	defer cancel()
-	return r.read(ctx, query+" ORDER BY number LIMIT "+strconv.Itoa(limit), args...)
+	rows, err := r.read(ctx, query+" ORDER BY number LIMIT "+strconv.Itoa(limit), args...)
+	if err != nil || now.trial > 0 || len(rows) < limit {
+		return rows, err
+	}
+	more, err := r.others(ctx, rows, held)
+	return append(rows, more...), err
 }
 
 // held has the subjects of the lanes that wait; with failed also of those that are due.
