@@ -13,31 +13,25 @@ import (
 //go:embed testdata/schema1.sql
 var firstSchema string
 
-func TestTablesOfTheFirstVersionAreUpdatedAndItsRelaysGoOn(t *testing.T) {
+func TestTablesOfTheFirstVersionAreUpdatedAndItsTicketsStayKnown(t *testing.T) {
 	conform(t, func(t *testing.T, e engine) {
 		db := e.open(t, e.dsn(t))
 		run(t, db, firstSchema)
 		ticket := e.write(t, db, true, event.Tag("user:1"), event.Tag("order:1"))
-		old := func(number int, ticket outbox.Ticket) { // what a relay of that version writes; it says the last row again and again
-			run(t, db, "INSERT INTO lethe_outbox_done (number, ticket, fleet, epoch, sequence) VALUES ($1, $2, 'shop', 'E1', $3), ($1, $2, 'shop', 'E1', $3) "+
-				"ON CONFLICT DO NOTHING", number, string(ticket), number)
+		old := func(number int, ticket outbox.Ticket) { // what a relay of that version writes
+			run(t, db, "INSERT INTO lethe_outbox_done (number, ticket, fleet, epoch, sequence) VALUES ($1, $2, 'shop', 'E1', $3)", number, string(ticket), number)
 		}
 		run(t, db, "DELETE FROM lethe_outbox")
 		old(1, ticket)
-		old(2, ticket)
 		for range 2 {
 			if err := outbox.Migrate(t.Context(), db); err != nil {
 				t.Fatal(err)
 			}
 		}
+		old(2, ticket) // it goes on after the update
 		r := start(t, db, settle(t, connect(t, serve(t))))
 		if token := mustWait(t, r, ticket); token.Sequence() != 2 {
 			t.Errorf("token %v", token)
-		}
-		later := e.write(t, db, false, event.Tag("user:2"), event.Tag("order:2"))
-		old(3, later)
-		if n := count(t, db, "SELECT count(*) FROM lethe_outbox_done WHERE ticket = $1", string(later)); n != 1 {
-			t.Errorf("%d rows are done, one was", n)
 		}
 		mustWait(t, r, e.write(t, db, true, event.Tag("user:3")))
 	})

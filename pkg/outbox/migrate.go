@@ -56,9 +56,9 @@ func migrate(ctx context.Context, db *sql.DB, d dialect) error {
 		kind = goose.DialectPostgres
 	}
 	var all []*goose.Migration
-	for version := range int64(schemaVersion) {
-		step := func(ctx context.Context, tx *sql.Tx) error { return bring(ctx, tx, d, version+1) }
-		all = append(all, goose.NewGoMigration(version+1, &goose.GoFunc{RunTx: step}, nil))
+	for version := int64(1); version <= schemaVersion; version++ {
+		step := func(ctx context.Context, tx *sql.Tx) error { return create(ctx, tx, d, version) }
+		all = append(all, goose.NewGoMigration(version, &goose.GoFunc{RunTx: step}, nil))
 	}
 	p, err := goose.NewProvider(kind, db, nil, goose.WithTableName(versions), goose.WithGoMigrations(all...),
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(log.New(io.Discard, "", 0)))
@@ -76,8 +76,8 @@ func migrate(ctx context.Context, db *sql.DB, d dialect) error {
 	return err
 }
 
-// bring is each of the migrations: it makes the tables what Schema says, from whatever they are.
-func bring(ctx context.Context, tx *sql.Tx, d dialect, version int64) error {
+// create is each of the migrations: Schema only adds to what there is.
+func create(ctx context.Context, tx *sql.Tx, d dialect, version int64) error {
 	lock := "DELETE FROM " + versions + " WHERE version_id < 0" // the first statement writes: from here on this transaction is alone
 	if d == postgres {
 		lock = "LOCK TABLE " + versions + " IN SHARE ROW EXCLUSIVE MODE"
@@ -92,46 +92,8 @@ func bring(ctx context.Context, tx *sql.Tx, d dialect, version int64) error {
 	if done > 0 {
 		return errElsewhere
 	}
-	first, err := ofFirstVersion(ctx, tx, d)
-	if err != nil {
-		return err
-	}
-	if first {
-		if err := update(ctx, tx); err != nil {
-			return err
-		}
-	}
-	_, err = tx.ExecContext(ctx, Schema)
+	_, err := tx.ExecContext(ctx, Schema)
 	return err
-}
-
-// ofFirstVersion says whether the tables are there and know what was announced by the rows' numbers.
-func ofFirstVersion(ctx context.Context, tx *sql.Tx, d dialect) (bool, error) {
-	columns := "SELECT name FROM pragma_table_info('lethe_outbox_done')"
-	if d == postgres {
-		columns = "SELECT attname AS name FROM pg_attribute WHERE attrelid = to_regclass('lethe_outbox_done') AND attnum > 0 AND NOT attisdropped"
-	}
-	var all, ids int
-	err := tx.QueryRowContext(ctx, "SELECT count(*), count(CASE WHEN name = 'id' THEN 1 END) FROM ("+columns+") AS c").Scan(&all, &ids)
-	return all > 0 && ids == 0, err
-}
-
-// update makes tables of the first version ready for Schema. Relays of that version go on working with them.
-func update(ctx context.Context, tx *sql.Tx) error {
-	for _, statement := range []string{
-		"ALTER TABLE lethe_outbox_done RENAME TO lethe_outbox_done_1",
-		"DROP INDEX lethe_outbox_done_ticket",
-		"CREATE TABLE lethe_outbox_done (id TEXT, number BIGINT NOT NULL, ticket TEXT NOT NULL, fleet TEXT NOT NULL, epoch TEXT NOT NULL, sequence BIGINT NOT NULL)",
-		"INSERT INTO lethe_outbox_done (number, ticket, fleet, epoch, sequence) SELECT number, ticket, fleet, epoch, sequence FROM lethe_outbox_done_1",
-		"DROP TABLE lethe_outbox_done_1",
-		"ALTER TABLE lethe_outbox_bus ADD COLUMN home TEXT NOT NULL DEFAULT ''",
-		"ALTER TABLE lethe_outbox_bus ADD COLUMN life TEXT NOT NULL DEFAULT ''",
-	} {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // newerError is why a database is left alone.

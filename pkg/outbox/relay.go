@@ -130,8 +130,8 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.ExecContext(ctx, "SELECT id FROM lethe_outbox_done WHERE number < 0"); err != nil {
-		return nil, fmt.Errorf("outbox: the tables are not there, or an older version made them; call Migrate, or run Schema where there are none: %w", err)
+	if _, err := db.ExecContext(ctx, "SELECT one FROM lethe_outbox_home WHERE one < 0"); err != nil {
+		return nil, fmt.Errorf("outbox: the tables are not there, or an older version made them; call Migrate or run Schema first: %w", err)
 	}
 	r := &Relay{
 		db: db, dialect: d, pub: p, cfg: cfg, log: cfg.Logger, id: newID(cfg.Name, p), times: t, hooks: h, base: time.Now(),

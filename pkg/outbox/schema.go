@@ -2,7 +2,8 @@ package outbox
 
 // Schema creates what the package keeps in a database, the tables lethe_outbox and lethe_outbox_*, in SQLite (3.24 or later) and
 // in PostgreSQL (11 or later) alike. Run it with your own migrations, or call Migrate, which also updates. It may be run again,
-// also after Migrate, but not by two processes at the same moment. Tables that an older version made are updated by Migrate alone. In PostgreSQL the tables stand in the schema that the
+// also after Migrate, but not by two processes at the same moment. It only
+// adds to tables that an older version made. In PostgreSQL the tables stand in the schema that the
 // connection's search_path names first.
 const Schema = `-- Changes that were committed and are still to be announced.
 --
@@ -27,17 +28,26 @@ CREATE INDEX IF NOT EXISTS lethe_outbox_subject ON lethe_outbox (subject, number
 
 -- What was announced lately, and where: a ticket is waited for in any process. Rows are known by their ids: a database that was
 -- restored, or lost its last moments in a failover, draws numbers that it has drawn before.
-CREATE TABLE IF NOT EXISTS lethe_outbox_done (
-  id       TEXT,            -- NULL where a relay of the first version of these tables wrote it, which knew rows by their numbers
+CREATE TABLE IF NOT EXISTS lethe_outbox_announced (
+  id       TEXT   PRIMARY KEY,
   number   BIGINT NOT NULL, -- what is low is thrown away first
   ticket   TEXT   NOT NULL,
   fleet    TEXT   NOT NULL,
   epoch    TEXT   NOT NULL,
   sequence BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS lethe_outbox_done_id ON lethe_outbox_done (id);
-CREATE UNIQUE INDEX IF NOT EXISTS lethe_outbox_done_first ON lethe_outbox_done (number) WHERE id IS NULL;
-CREATE INDEX IF NOT EXISTS lethe_outbox_done_number ON lethe_outbox_done (number);
+CREATE INDEX IF NOT EXISTS lethe_outbox_announced_number ON lethe_outbox_announced (number);
+CREATE INDEX IF NOT EXISTS lethe_outbox_announced_ticket ON lethe_outbox_announced (ticket);
+
+-- The same, written by relays of the first version of these tables, which knew rows by their numbers.
+CREATE TABLE IF NOT EXISTS lethe_outbox_done (
+  number   /* /* */ INTEGER PRIMARY KEY -- */ BIGINT PRIMARY KEY
+  ,
+  ticket   TEXT   NOT NULL,
+  fleet    TEXT   NOT NULL,
+  epoch    TEXT   NOT NULL,
+  sequence BIGINT NOT NULL
+);
 CREATE INDEX IF NOT EXISTS lethe_outbox_done_ticket ON lethe_outbox_done (ticket);
 
 -- The one bus that the changes of this database are announced on, and the relay that works at it.
@@ -46,11 +56,17 @@ CREATE TABLE IF NOT EXISTS lethe_outbox_bus (
   fleet  TEXT    NOT NULL DEFAULT '',
   epoch  TEXT    NOT NULL DEFAULT '', -- identity of the stream
   owed   INTEGER NOT NULL DEFAULT 0,  -- not 0: everything is to be announced before anything else; it rises with each reason for that
-  worker TEXT    NOT NULL DEFAULT '', -- id of a relay
-  home   TEXT    NOT NULL DEFAULT '', -- the database that this was written in, as its server tells it
-  life   TEXT    NOT NULL DEFAULT ''  -- a UUID, another one each time that the database is found to have gone back
+  worker TEXT    NOT NULL DEFAULT ''  -- id of a relay
 );
 INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT DO NOTHING;
+
+-- By which it is found that this database has gone back to an earlier state.
+CREATE TABLE IF NOT EXISTS lethe_outbox_home (
+  one  INTEGER PRIMARY KEY CHECK (one = 1),
+  home TEXT    NOT NULL DEFAULT '', -- the database that this was written in, as its server tells it
+  life TEXT    NOT NULL DEFAULT ''  -- a UUID, another one each time that it is found
+);
+INSERT INTO lethe_outbox_home (one) VALUES (1) ON CONFLICT DO NOTHING;
 
 -- The relays, one a process. One whose beat does not change has ended, or hangs.
 CREATE TABLE IF NOT EXISTS lethe_outbox_relays (

@@ -96,15 +96,19 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 		return nil
 	}
 	r.work.unpruned = 0
-	_, err := tx.ExecContext(ctx, "DELETE FROM lethe_outbox_done WHERE number <= $1", highest-doneMost)
-	return err
+	for _, table := range []string{"lethe_outbox_announced", "lethe_outbox_done"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE number <= $1", highest-doneMost); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func deleteRows(n int) string { return "DELETE FROM lethe_outbox WHERE id IN " + list(n) }
 
 func insertDone(n int) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO lethe_outbox_done (id, number, ticket, fleet, epoch, sequence) VALUES ")
+	b.WriteString("INSERT INTO lethe_outbox_announced (id, number, ticket, fleet, epoch, sequence) VALUES ")
 	values(&b, n, 6)
 	b.WriteString(" ON CONFLICT DO NOTHING") // another relay was at it too
 	return b.String()

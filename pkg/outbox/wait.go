@@ -142,19 +142,21 @@ func (r *Relay) ask(ctx context.Context, t Ticket, want int) (token event.Token,
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	defer context.AfterFunc(r.life, cancel)()
-	rows, err := r.db.QueryContext(ctx, "SELECT fleet, epoch, sequence FROM lethe_outbox_done WHERE ticket = $1", string(t))
+	rows, err := r.db.QueryContext(ctx, "SELECT number, fleet, epoch, sequence FROM lethe_outbox_announced WHERE ticket = $1 "+
+		"UNION ALL SELECT number, fleet, epoch, sequence FROM lethe_outbox_done WHERE ticket = $1", string(t))
 	if err != nil {
 		return event.Token{}, false, nil
 	}
 	defer func() { _ = rows.Close() }()
-	have := 0
+	have := make(map[int64]bool) // by number, which no two rows of a ticket share: two relays of different versions write into two tables
 	for rows.Next() {
 		var at place
+		var number int64
 		var sequence uint64
-		if err := rows.Scan(&at.fleet, &at.epoch, &sequence); err != nil {
+		if err := rows.Scan(&number, &at.fleet, &at.epoch, &sequence); err != nil {
 			return event.Token{}, false, fmt.Errorf("outbox: %w", err)
 		}
-		have++
+		have[number] = true
 		if sequence > 0 {
 			token = later(token, event.NewToken(at.fleet, at.epoch, sequence))
 		}
@@ -162,7 +164,7 @@ func (r *Relay) ask(ctx context.Context, t Ticket, want int) (token event.Token,
 	if rows.Err() != nil {
 		return event.Token{}, false, nil
 	}
-	if have >= want {
+	if len(have) >= want {
 		return token, true, nil
 	}
 	_ = rows.Close() // before the next question, where the pool has one connection

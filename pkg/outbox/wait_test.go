@@ -104,14 +104,14 @@ func TestATicketIsDoneWhenAllItsRowsAre(t *testing.T) {
 		_, db := e.fresh(t)
 		r := start(t, db, settle(t, connect(t, serve(t))))
 		ticket := "ticket1." + event.NewID() + ".2"
-		done := "INSERT INTO lethe_outbox_done (number, ticket, fleet, epoch, sequence) VALUES ($1, $2, 'shop', 'E1', $3)"
-		run(t, db, done, 5, ticket, 9)
+		done := "INSERT INTO lethe_outbox_announced (id, number, ticket, fleet, epoch, sequence) VALUES ($4, $1, $2, 'shop', 'E1', $3)"
+		run(t, db, done, 5, ticket, 9, event.NewID())
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		if token, err := r.Wait(ctx, outbox.Ticket(ticket)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s, %v", token, err)
 		}
-		run(t, db, done, 6, ticket, 8)
+		run(t, db, done, 6, ticket, 8, event.NewID())
 		if token := mustWait(t, r, outbox.Ticket(ticket)); token != event.NewToken("shop", "E1", 9) {
 			t.Errorf("token %s", token)
 		}

@@ -34,7 +34,7 @@ type work struct {
 	again    bool                   // it is their turn
 	base     event.Token            // of the last time everything was announced: what came later covers it
 	parked   parkedPass
-	unpruned int    // rows taken away since lethe_outbox_done was last shortened
+	unpruned int    // rows taken away since what was announced lately was last cut down
 	other    string // subject at which the last look behind a full batch ended
 	down     bool   // nothing went in the last round
 	batch    int    // rows read at a time: halved when the database fails, so that a slow one is not asked for the same again and again
