@@ -79,14 +79,19 @@ func newRedrive(o *options, receiver *string) *cobra.Command {
 		Short: "Have the receiver called with these letters again; nobody else hears of it, and no cache forgets anything",
 		Long: "Have the receiver called with these letters again; nobody else hears of it, and no cache forgets anything.\n\n" +
 			"The call is ordered and made by a node that registers the receiver, as soon as there is one, with as many tries as ever. A letter is\n" +
-			"removed when the receiver has succeeded with it: 'deadletters list' shows what is left.",
+			"removed when the receiver has succeeded with it: 'deadletters list' shows what is left. A letter that is ordered twice before that is\n" +
+			"made once.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := chooseLetters(args, all, *receiver)
 			if err != nil {
 				return err
 			}
+			var redrives *bus.Redrives
 			return o.onLetters(cmd, c, "ordered", func(ctx context.Context, nc *nats.Conn, l bus.Letter) error {
-				return bus.Redrive(ctx, nc, o.fleet, l)
+				if redrives == nil {
+					redrives = bus.NewRedrives(nc, o.fleet)
+				}
+				return redrives.Order(ctx, l)
 			})
 		},
 	}

@@ -152,6 +152,12 @@ func Letters(ctx context.Context, nc *nats.Conn, fleet, receiver string, from ui
 	if receiver != "" {
 		token = ReceiverToken(receiver)
 	}
+	return deadMessages(ctx, nc, fleet, DeadSubject(fleet, token), from, func(m *nats.Msg, _ uint64) bool { return yield(readLetter(fleet, m)) })
+}
+
+// deadMessages calls yield for the messages on a subject of the stream of dead letters, from a sequence on, in order, until it says
+// false.
+func deadMessages(ctx context.Context, nc *nats.Conn, fleet, of string, from uint64, yield func(m *nats.Msg, sequence uint64) bool) error {
 	inbox := nc.NewRespInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	if err != nil {
@@ -160,7 +166,7 @@ func Letters(ctx context.Context, nc *nats.Conn, fleet, receiver string, from ui
 	defer func() { _ = sub.Unsubscribe() }()
 	subject := "$JS.API.DIRECT.GET." + DeadStream(fleet)
 	for next := max(from, 1); ; {
-		body, err := json.Marshal(map[string]any{"seq": next, "batch": lettersMost, "next_by_subj": DeadSubject(fleet, token)})
+		body, err := json.Marshal(map[string]any{"seq": next, "batch": lettersMost, "next_by_subj": of})
 		if err != nil {
 			return fmt.Errorf("dead letters: %w", err)
 		}
@@ -177,9 +183,12 @@ func Letters(ctx context.Context, nc *nats.Conn, fleet, receiver string, from ui
 			}
 			switch status := m.Header.Get("Status"); {
 			case len(m.Data) > 0 || last(m.Header, headerSequence) != "":
-				l := readLetter(fleet, m)
-				next = l.Sequence + 1
-				if !yield(l) {
+				sequence, err := strconv.ParseUint(last(m.Header, headerSequence), 10, 64)
+				if err != nil {
+					return fmt.Errorf("%s: a message without its sequence", subject)
+				}
+				next = sequence + 1
+				if !yield(m, sequence) {
 					return nil
 				}
 			case status == "204" && m.Header.Get("Nats-Num-Pending") != "0":
@@ -193,28 +202,6 @@ func Letters(ctx context.Context, nc *nats.Conn, fleet, receiver string, from ui
 			}
 		}
 	}
-}
-
-// Redrive orders that the letter's receiver is called with it again. The letter is removed when that has succeeded.
-func Redrive(ctx context.Context, nc *nats.Conn, fleet string, l Letter) error {
-	answer, err := request(ctx, nc, Order(fleet, l.msg, l.Sequence))
-	if err != nil {
-		return fmt.Errorf("letter %d: %w", l.Sequence, err)
-	}
-	var body struct {
-		Error *jetstream.APIError `json:"error"`
-		ack
-	}
-	if err := json.Unmarshal(answer.Data, &body); err != nil {
-		return fmt.Errorf("letter %d: the server's answer is unreadable: %w", l.Sequence, err)
-	}
-	if body.Error != nil {
-		return fmt.Errorf("letter %d: %w", l.Sequence, body.Error)
-	}
-	if body.Stream != DeadStream(fleet) {
-		return fmt.Errorf("letter %d: %w", l.Sequence, errNotStored)
-	}
-	return nil
 }
 
 // DropLetter removes a letter for good; false: there is none of that sequence.
