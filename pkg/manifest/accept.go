@@ -79,6 +79,11 @@ func (s *shape) accepts(r *record) ([]Reference, error) {
 	if _, err := s.prepare(o); err != nil {
 		return nil, err
 	}
+	if s.reports != nil {
+		if _, err := s.reported(o.Status); err != nil {
+			return nil, of(o, err)
+		}
+	}
 	if _, err := s.stale(o); err != nil {
 		return nil, err
 	}

@@ -65,15 +65,9 @@ func (b *Broker[S]) InvalidateCache(ctx context.Context, namespace, name string)
 	return b.typed(b.store.InvalidateCache(ctx, b.shape.kind, namespace, name))
 }
 
-// SetStatus replaces what is reported about an object: any value with a JSON form of at most [MaxStatus] bytes, nil for none.
-// Apply leaves it alone. The generation stays, the resourceVersion rises, and the change is announced like one of labels. A
-// status that is the same is Unchanged; [ErrNotFound] when there is no such object.
-func (b *Broker[S]) SetStatus(ctx context.Context, namespace, name string, status any) (Result[S], error) {
-	text, err := json.Marshal(status)
-	if err != nil {
-		return Result[S]{}, &Error{Kind: b.shape.kind, Namespace: namespace, Name: name, Field: "status", Reason: "can't be written as JSON", Err: err}
-	}
-	return b.typed(b.store.setStatus(ctx, b.shape.kind, namespace, name, text))
+// SetStatus replaces what is reported about an object, any value; see [Store.SetStatus].
+func (b *Broker[S]) SetStatus(ctx context.Context, namespace, name string, status any, opts ...StatusOption) (Result[S], error) {
+	return b.typed(b.store.SetStatus(ctx, b.shape.kind, namespace, name, status, opts...))
 }
 
 // Get reads one object; see [Store.Get]. A memoized function that passes its ctx depends on it.

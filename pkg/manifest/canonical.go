@@ -24,11 +24,11 @@ func canonical(field string, data json.RawMessage) (json.RawMessage, error) {
 	return text, nil
 }
 
-// canonicalSpec is canonical of a spec: the error names the field of a number that can't be kept.
-func canonicalSpec(data json.RawMessage) (json.RawMessage, error) {
-	text, err := canonical("spec", data)
+// canonicalField is canonical of a spec or a status: the error names the field of a number that can't be kept.
+func canonicalField(field string, data json.RawMessage) (json.RawMessage, error) {
+	text, err := canonical(field, data)
 	if err != nil {
-		if at, reason := roundedNumber("spec", data); reason != "" {
+		if at, reason := roundedNumber(field, data); reason != "" {
 			return nil, &Error{Field: at, Reason: reason}
 		}
 	}

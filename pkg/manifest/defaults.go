@@ -125,11 +125,14 @@ func copied(v any) any {
 }
 
 // conform makes a spec what is stored of it, as far as its schema goes: canonical, defaults filled, checked.
-func (s *schema) conform(spec any) error {
-	if err := s.fill("spec", spec); err != nil {
+func (s *schema) conform(spec any) error { return s.conformAs("spec", spec) }
+
+// conformAs is conform of a spec or a status; the error names it by field.
+func (s *schema) conformAs(field string, value any) error {
+	if err := s.fill(field, value); err != nil {
 		return err
 	}
-	return s.check("spec", spec)
+	return s.check(field, value)
 }
 
 // opened is a spec as values; one that is missing is empty.
@@ -137,7 +140,7 @@ func opened(o Object) (any, error) {
 	if len(o.Spec) == 0 || string(o.Spec) == "null" {
 		return map[string]any{}, nil
 	}
-	text, err := canonicalSpec(o.Spec)
+	text, err := canonicalField("spec", o.Spec)
 	if err != nil {
 		return nil, err
 	}

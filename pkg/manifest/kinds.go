@@ -63,7 +63,8 @@ func (s *Store) Kind(ctx context.Context, name string) (KindInfo, error) {
 func (s *shape) info() KindInfo {
 	return KindInfo{
 		APIVersion: s.apiVersion, Kind: s.kind, Plural: s.plural, ShortNames: slices.Clone(s.shortNames),
-		Stored: s.version != "", Schema: slices.Clone(s.schema), Example: slices.Clone(s.example),
+		Stored: s.version != "", Schema: slices.Clone(s.schema), StatusSchema: slices.Clone(s.statusSchema),
+		Example: slices.Clone(s.example),
 	}
 }
 

@@ -20,6 +20,7 @@ type kindSpec struct {
 	APIVersion string          `json:"apiVersion"`
 	Names      kindNames       `json:"names"`
 	Schema     json.RawMessage `json:"schema"`
+	Status     json.RawMessage `json:"statusSchema"`
 	Stale      []string        `json:"stale"`
 	References []kindReference `json:"references"`
 	Example    *kindExample    `json:"example"`
@@ -61,6 +62,7 @@ const kindSchema = `{
       }
     },
     "schema": {"type": "object", "description": "JSON Schema (2020-12) of spec. Fields that it does not name are refused.", "additionalProperties": true},
+    "statusSchema": {"type": "object", "description": "JSON Schema (2020-12) of status, by the same rules. Left out, a status is any object.", "additionalProperties": true},
     "stale": {
       "type": "array", "maxItems": 64, "items": {"type": "string"},
       "description": "Tags, and prefixes, that a change of a manifest makes stale besides itself, like account:{spec.account} or plugin:{metadata.namespace}/{spec.plugins[]}."
@@ -127,6 +129,9 @@ func kindKind() *shape {
 		panic(fmt.Sprintf("manifest: the schema of Kind: %v", err)) // a constant, compiled by a test
 	}
 	s.schema = checked.text
+	s.reports = func(any) error {
+		return &Error{Field: "status", Reason: "kinds have none: what is reported belongs into the status of the objects"}
+	}
 	s.spec = func(o Object) (json.RawMessage, error) {
 		value, err := opened(o)
 		if err != nil {
@@ -144,6 +149,7 @@ func kindKind() *shape {
 		bad.put(besides(wrong, err))
 		if spec, ok := value.(map[string]any); ok {
 			unknownFormats("spec.schema", spec["schema"], 0, &bad)
+			unknownFormats("spec.statusSchema", spec["statusSchema"], 0, &bad)
 		}
 		return o.Spec, bad.err()
 	}
@@ -187,10 +193,17 @@ func storedShape(o Object) (*shape, error) {
 		k = storedKind{schema: checked}
 		bad.put(k.parse(spec))
 	}
+	var status *schema
+	if len(spec.Status) > 0 {
+		if status, err = newSchema("spec.statusSchema", spec.Status); err == nil {
+			s.statusSchema, err = status.text, status.checkDefaults("spec.statusSchema")
+		}
+		bad.put(err)
+	}
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	s.schema, s.spec = checked.text, k.prepare
+	s.schema, s.spec, s.reports = checked.text, k.prepare, status.reports
 	if len(k.stale) > 0 {
 		s.makes = k.targets
 	}

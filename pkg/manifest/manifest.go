@@ -61,13 +61,14 @@ type Kind[S any] struct {
 
 // KindInfo is a kind as users see it.
 type KindInfo struct {
-	APIVersion string          `json:"apiVersion"`
-	Kind       string          `json:"kind"`
-	Plural     string          `json:"plural"`
-	ShortNames []string        `json:"shortNames,omitempty"`
-	Stored     bool            `json:"stored"` // a manifest of kind Kind; false: typed, of a program
-	Schema     json.RawMessage `json:"schema,omitempty"`
-	Example    json.RawMessage `json:"example,omitempty"` // a whole manifest
+	APIVersion   string          `json:"apiVersion"`
+	Kind         string          `json:"kind"`
+	Plural       string          `json:"plural"`
+	ShortNames   []string        `json:"shortNames,omitempty"`
+	Stored       bool            `json:"stored"` // a manifest of kind Kind; false: typed, of a program
+	Schema       json.RawMessage `json:"schema,omitempty"`
+	StatusSchema json.RawMessage `json:"statusSchema,omitempty"` // of a stored kind that gives one
+	Example      json.RawMessage `json:"example,omitempty"`      // a whole manifest
 }
 
 // Action is what a write did.

@@ -38,7 +38,7 @@ func newSchema(field string, data json.RawMessage) (*schema, error) {
 	}
 	top, ok := root.(map[string]any)
 	if !ok || top["type"] != "object" {
-		return nil, &Error{Field: field, Reason: "has to be a JSON Schema with type: object, since spec is an object"}
+		return nil, &Error{Field: field, Reason: "has to be a JSON Schema with type: object, since what it describes is an object"}
 	}
 	if s, given := top["$schema"]; given && s != draft {
 		return nil, &Error{Field: field, Reason: fmt.Sprintf("$schema has to be %s, or left out", draft)}

@@ -15,10 +15,12 @@ type shape struct {
 	family                   string // of its tags: the kind in lower case
 	version                  string // of a stored kind: the resourceVersion it was read at when it was made; "" = typed
 	schema                   json.RawMessage
+	statusSchema             json.RawMessage // nil = none was given
 	example                  json.RawMessage // a whole manifest
 
 	code     guard                                                    // what calls the functions of a Go kind
 	spec     func(Object) (json.RawMessage, error)                    // checked, defaults filled, canonical
+	reports  func(status any) error                                   // of a stored kind: a status checked, defaults filled; nil = any value
 	retain   func(old, next json.RawMessage) (json.RawMessage, error) // of a Go kind: next with the fields of old that it does not know
 	makes    func(Object) ([]event.Target, error)                     // what a change makes stale; nil = nothing
 	mentions func(Object) ([]Reference, error)                        // namespaces as they were given; nil = nothing

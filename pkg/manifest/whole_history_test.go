@@ -16,10 +16,10 @@ import (
 	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
-// cell is one object of a history: its version, 0 where it is not there, and its model.
+// cell is one object of a history: its version, 0 where it is not there, its model, and the status that was reported.
 type cell struct {
-	version int64
-	model   string
+	version       int64
+	model, status string
 }
 
 // few objects are what a history is about.
@@ -27,12 +27,12 @@ type few [3]cell
 
 // step is one call of a history.
 type step struct {
-	verb  string // apply, dry, delete or list
+	verb  string // apply, dry, delete, status or list
 	place int
-	docs  []wanted // of a delete one
+	docs  []wanted // of a delete and a status one
 }
 
-// wanted is one document: an object, its model, and the version it is applied to, 0 where it names none.
+// wanted is one document: an object, its model or its status, and the version it is applied to, 0 where it names none.
 type wanted struct {
 	object int
 	model  string
@@ -52,7 +52,7 @@ func (f few) apply(in step, out outcome) (bool, few) {
 	if in.verb == "list" {
 		return f == out.listed, f
 	}
-	refused := in.verb == "delete" && f[in.docs[0].object].version == 0
+	refused := (in.verb == "delete" || in.verb == "status") && f[in.docs[0].object].version == 0
 	for _, d := range in.docs {
 		refused = refused || d.guard != 0 && d.guard != f[d.object].version
 	}
@@ -66,6 +66,10 @@ func (f few) apply(in step, out outcome) (bool, few) {
 		switch {
 		case in.verb == "delete":
 			want = manifest.Deleted
+		case in.verb == "status":
+			if have.status == d.model {
+				want = manifest.Unchanged
+			}
 		case have.version == 0:
 			want = manifest.Created
 		case have.model == d.model:
@@ -83,9 +87,13 @@ func (f few) apply(in step, out outcome) (bool, few) {
 			return false, f // all that one apply changes has one version, and versions rise
 		}
 		number = out.version[i]
-		next[d.object] = cell{number, d.model}
-		if in.verb == "delete" {
+		switch in.verb {
+		case "delete":
 			next[d.object] = cell{}
+		case "status":
+			next[d.object] = cell{number, have.model, d.model}
+		default:
+			next[d.object] = cell{number, d.model, have.status} // an apply leaves the status alone
 		}
 	}
 	if in.verb == "dry" {
@@ -128,13 +136,22 @@ func (in step) do(t *testing.T, s *manifest.Store, namespace string) (out outcom
 		r, e := s.Delete(t.Context(), "Bot", namespace, name(in.docs[0].object))
 		take(r)
 		err = e
+	case "status":
+		d := in.docs[0]
+		version := ""
+		if d.guard != 0 {
+			version = strconv.FormatInt(d.guard, 10)
+		}
+		r, e := s.SetStatus(t.Context(), "Bot", namespace, name(d.object), d.model, manifest.IfVersion(version))
+		take(r)
+		err = e
 	default:
 		all, _, e := s.List(t.Context(), "Bot", manifest.ListOptions{Namespace: namespace})
 		for _, o := range all {
 			i, _ := strconv.Atoi(o.Metadata.Name[1:])
 			v, _ := strconv.ParseInt(o.Metadata.ResourceVersion, 10, 64)
 			_, model, _ := strings.Cut(string(o.Spec), `"model":"`)
-			out.listed[i] = cell{v, strings.TrimRight(model, `"}`)}
+			out.listed[i] = cell{v, strings.TrimRight(model, `"}`), strings.Trim(string(o.Status), `"`)}
 		}
 		err = e
 	}
@@ -155,6 +172,12 @@ func draw(r *rand.Rand, place int, seen few) step {
 		return step{verb: "list", place: place}
 	case 1:
 		return step{verb: "delete", place: place, docs: []wanted{{object: r.IntN(3)}}}
+	case 3, 4:
+		d := wanted{object: r.IntN(3), model: "s" + strconv.Itoa(r.IntN(2))}
+		if r.IntN(3) == 0 {
+			d.guard = seen[d.object].version
+		}
+		return step{verb: "status", place: place, docs: []wanted{d}}
 	default:
 		verb := "apply"
 		if n == 2 {
@@ -182,13 +205,13 @@ func (f few) learn(in step, out outcome) few {
 		return out.listed
 	case in.verb == "apply" && !out.refused && len(out.version) == len(in.docs):
 		for i, d := range in.docs {
-			f[d.object] = cell{out.version[i], d.model}
+			f[d.object] = cell{version: out.version[i], model: d.model}
 		}
 	}
 	return f
 }
 
-// Three processes apply sets of documents, delete, list and make dry runs at once. Some order explains all that they were told:
+// Three processes apply sets of documents, delete, report a status, list and make dry runs at once. Some order explains all that they were told:
 // each call is done as a whole, at one moment between its beginning and its end.
 func TestEachApplyIsWholeInSomeOrder(t *testing.T) {
 	t.Parallel()
