@@ -24,6 +24,7 @@ func (a *api) manifestRoutes(mux *http.ServeMux) {
 		"GET /v1/manifests/{kind}/{namespace}":                    {(*manifests).serveList, []string{"labelSelector", "limit", "continue", "format"}},
 		"GET /v1/manifests/{kind}/{namespace}/{name}":             {(*manifests).serveGet, []string{"format"}},
 		"DELETE /v1/manifests/{kind}/{namespace}/{name}":          {(*manifests).serveDelete, nil},
+		"PUT /v1/manifests/{kind}/{namespace}/{name}/status":      {(*manifests).serveStatus, nil},
 		"POST /v1/manifests/{kind}/invalidate":                    {(*manifests).serveInvalidate, nil},
 		"POST /v1/manifests/{kind}/{namespace}/invalidate":        {(*manifests).serveInvalidate, nil},
 		"POST /v1/manifests/{kind}/{namespace}/{name}/invalidate": {(*manifests).serveInvalidate, nil},
@@ -90,6 +91,19 @@ func (m *manifests) serveApply(w http.ResponseWriter, r *http.Request) error {
 
 func (m *manifests) serveDelete(w http.ResponseWriter, r *http.Request) error {
 	done, err := m.Delete(r.Context(), nameIn(r))
+	if err != nil {
+		return err
+	}
+	writeDone(w, done)
+	return nil
+}
+
+func (m *manifests) serveStatus(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	done, err := m.PutStatus(r.Context(), nameIn(r), body)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (o *options) announce(cmd *cobra.Command, args []string, in invalidation) e
 	}
 	return o.change(cmd, f, func(ctx context.Context, conn *nats.Conn) (ctl.Written, error) {
 		return o.each(list, func(n ctl.Name) (done ctl.Written, err error) {
-			err = o.ask(ctx, conn, ctl.Invalidate, n, header, &done)
+			err = o.ask(ctx, conn, ctl.Invalidate, n.Kind, n, header, &done)
 			return done, err
 		})
 	})

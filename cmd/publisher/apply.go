@@ -53,8 +53,8 @@ func newApply(o *options) *cobra.Command {
 				return err
 			}
 			return o.change(cmd, &f, func(ctx context.Context, conn *nats.Conn) (done ctl.Written, err error) {
-				err = o.ask(ctx, conn, ctl.Apply, text(all), header, &done)
-				return done, placed(all, err)
+				err = o.ask(ctx, conn, ctl.Apply, oneKind(all), text(all), header, &done)
+				return done, placed(all, severalKinds(all, err))
 			})
 		},
 	}
@@ -89,8 +89,8 @@ func (o *options) diff(cmd *cobra.Command, files *fileFlags) error {
 	}
 	return o.connected(cmd, func(ctx context.Context, conn *nats.Conn) error {
 		var d ctl.Difference
-		if err := o.ask(ctx, conn, ctl.Diff, text(all), nil, &d); err != nil {
-			return placed(all, err)
+		if err := o.ask(ctx, conn, ctl.Diff, oneKind(all), text(all), nil, &d); err != nil {
+			return placed(all, severalKinds(all, err))
 		}
 		return o.printDiff(cmd, d)
 	})

@@ -86,7 +86,7 @@ func (o *options) announced(ctx context.Context, conn *nats.Conn, ticket string)
 	var a ctl.Announcement
 	// The node gives up first, and says so.
 	patience := o.timeout - o.timeout/5
-	err := o.ask(ctx, conn, ctl.Ticket, ctl.Announcement{Ticket: ticket, TimeoutMs: patience.Milliseconds()}, nil, &a)
+	err := o.ask(ctx, conn, ctl.Ticket, "", ctl.Announcement{Ticket: ticket, TimeoutMs: patience.Milliseconds()}, nil, &a)
 	if err != nil {
 		err = cli.Exit(cli.CodeUnknown, fmt.Errorf("committed, not announced yet (%s): nodes hear of it as soon as the bus is there: %w", ticket, err))
 	}

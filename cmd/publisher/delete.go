@@ -38,7 +38,7 @@ func newDelete(o *options) *cobra.Command {
 			}
 			return o.change(cmd, &f, func(ctx context.Context, conn *nats.Conn) (ctl.Written, error) {
 				return o.each(list, func(n ctl.Name) (done ctl.Written, err error) {
-					err = o.ask(ctx, conn, ctl.Delete, n, header, &done)
+					err = o.ask(ctx, conn, ctl.Delete, n.Kind, n, header, &done)
 					var no *ctl.Refusal
 					if missing && errors.As(err, &no) && no.Code == http.StatusNotFound {
 						return ctl.Written{}, nil

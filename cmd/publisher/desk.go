@@ -32,8 +32,9 @@ const (
 	askPause = 50 * time.Millisecond // doubled each time
 )
 
-// ask asks one of the nodes with a database, within --timeout; question is a value in JSON, or a text as it is.
-func (o *options) ask(ctx context.Context, conn *nats.Conn, what string, question any, header nats.Header, answer any) error {
+// ask asks one of the nodes with a database, within --timeout; question is a value in JSON, or a text as it is. It asks on the
+// subject of kind, unless that is empty: see askKind.
+func (o *options) ask(ctx context.Context, conn *nats.Conn, what, kind string, question any, header nats.Header, answer any) error {
 	ctx, cancel := o.within(ctx)
 	defer cancel()
 	body, ok := question.([]byte)
@@ -43,16 +44,25 @@ func (o *options) ask(ctx context.Context, conn *nats.Conn, what string, questio
 			return err
 		}
 	}
+	do := func(ctx context.Context, what string) error { return o.request(ctx, conn, what, body, header, answer) }
+	if kind == "" {
+		return o.unanswered(ctx, conn, what, len(body), do(ctx, what))
+	}
+	return o.unanswered(ctx, conn, what, len(body), o.askKind(ctx, conn, what, kind, do))
+}
+
+// request asks until a node has taken the question.
+func (o *options) request(ctx context.Context, conn *nats.Conn, what string, body []byte, header nats.Header, answer any) error {
 	pause := askPause
 	for try := 1; ; try++ {
 		err := ctl.Request(ctx, conn, o.fleet, what, body, header, answer)
 		var no *ctl.Refusal
 		if !errors.As(err, &no) || !no.Retry || try == askTries {
-			return o.unanswered(ctx, conn, what, len(body), err)
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return o.unanswered(ctx, conn, what, len(body), err)
+			return err
 		case <-time.After(pause):
 			pause *= 2
 		}
@@ -84,12 +94,12 @@ func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, 
 
 // changes says whether a question may change something.
 func changes(what string) bool {
-	return what == ctl.Apply || what == ctl.Delete || what == ctl.Invalidate
+	return what == ctl.Apply || what == ctl.Delete || what == ctl.SetStatus || what == ctl.Invalidate
 }
 
 // unlessVersioned is what keeps an apply from being said again as it stands.
 func unlessVersioned(what string) string {
-	if what != ctl.Apply {
+	if what != ctl.Apply && what != ctl.SetStatus {
 		return ""
 	}
 	return " (where a manifest has a resourceVersion and it was done, that is a conflict: compare with 'get', or leave resourceVersion out)"

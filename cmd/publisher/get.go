@@ -77,7 +77,7 @@ func wantedObjects(args []string, namespace, selector string) ([]ctl.Name, error
 func (o *options) get(ctx context.Context, cmd *cobra.Command, conn *nats.Conn, list []ctl.Name, namespace, selector string) error {
 	var kinds ctl.KindList
 	if list == nil {
-		if err := o.ask(ctx, conn, ctl.Kinds, []byte(nil), nil, &kinds); err != nil {
+		if err := o.ask(ctx, conn, ctl.Kinds, "", []byte(nil), nil, &kinds); err != nil {
 			return err
 		}
 		for _, k := range kinds.Kinds {
@@ -88,7 +88,7 @@ func (o *options) get(ctx context.Context, cmd *cobra.Command, conn *nats.Conn, 
 	for _, n := range list {
 		if n.Name != "" {
 			var one json.RawMessage
-			if err := o.ask(ctx, conn, ctl.Get, n, nil, &one); err != nil {
+			if err := o.ask(ctx, conn, ctl.Get, n.Kind, n, nil, &one); err != nil {
 				return err
 			}
 			all = append(all, one)
@@ -109,7 +109,7 @@ func (o *options) get(ctx context.Context, cmd *cobra.Command, conn *nats.Conn, 
 func (o *options) list(ctx context.Context, conn *nats.Conn, q ctl.Query, most int) (all []json.RawMessage, err error) {
 	for {
 		var page ctl.Page
-		if err := o.ask(ctx, conn, ctl.List, q, nil, &page); err != nil {
+		if err := o.ask(ctx, conn, ctl.List, q.Kind, q, nil, &page); err != nil {
 			return nil, err
 		}
 		if all = append(all, page.Items...); len(all) > most {

@@ -45,7 +45,7 @@ func (o *options) kinds(ctx context.Context, conn *nats.Conn, args []string) (li
 	if len(args) > 0 {
 		question = ctl.Name{Kind: args[0]}
 	}
-	err = o.ask(ctx, conn, ctl.Kinds, question, nil, &list)
+	err = o.ask(ctx, conn, ctl.Kinds, "", question, nil, &list)
 	return list, err
 }
 

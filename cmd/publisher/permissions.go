@@ -65,7 +65,7 @@ func newPermissions(o *options) *cobra.Command {
 	flags.StringVar(&want.Name, "name", "", "name of the user, for a node its own (default: the role, web-1 for a node)")
 	flags.StringArrayVar(&want.Functions, "function", nil, "it may invalidate this function, or all below one: catalog.>; several")
 	flags.StringArrayVar(&want.Tags, "tag", nil, "it may invalidate tags of this family; several")
-	flags.StringArrayVar(&want.Kinds, "kind", nil, "it may announce manifests of this kind; several")
+	flags.StringArrayVar(&want.Kinds, "kind", nil, "it may announce manifests of this kind, or, an editor, apply, delete and read them; several")
 	flags.BoolVar(&want.External, "external", false, "a node that neither makes nor changes the stream")
 	flags.BoolVar(&want.OrderedFeed, "ordered-consumer", false, "a node that follows the stream by a consumer")
 	flags.BoolVar(&want.Receivers, "receivers", false, "a node with once-per-fleet receivers")

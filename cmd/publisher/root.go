@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type options struct {
 	timeout   time.Duration
 	spare     atomic.Bool // the next refusal to ask who is there is passed over
 	spareKind atomic.Bool // the next refusal to ask which kinds there are is passed over
+	tried     sync.Map    // subjects that there is another way than, each with what is told of a refusal
 }
 
 func newRoot() *cobra.Command {
@@ -50,7 +52,7 @@ func newRoot() *cobra.Command {
 	flags.VarP(&o.output, "output", "o", "table, json, yaml or name")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for a connection and for an answer")
 	root.AddCommand(newInvalidate(o), newWait(o), newNodes(o), newWatch(o), newExplain(o), newStream(o), newVersion(o))
-	root.AddCommand(newApply(o), newDelete(o), newGet(o), newDiff(o), newKinds(o), newExample(o))
+	root.AddCommand(newApply(o), newDelete(o), newSetStatus(o), newGet(o), newDiff(o), newKinds(o), newExample(o))
 	root.AddCommand(newReceivers(o), newDeadLetters(o), newReplay(o))
 	// Cannot fail: the flag is there.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
@@ -77,7 +79,7 @@ func (o *options) complete(cmd *cobra.Command) error {
 func (o *options) connect(ctx context.Context) (context.Context, *nats.Conn, error) {
 	ctx, refuse := context.WithCancelCause(ctx)
 	conn, err := o.nats.Connect(o.timeout, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		if errors.Is(err, nats.ErrPermissionViolation) && !o.spared(err) {
+		if errors.Is(err, nats.ErrPermissionViolation) && !o.tries(err) && !o.spared(err) {
 			refuse(cli.Exit(cli.CodeConnection, fmt.Errorf("the server refused: %w: this user lacks that permission", err)))
 		}
 	}))

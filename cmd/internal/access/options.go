@@ -17,7 +17,8 @@ type Options struct {
 	// Name of the user; a node's is the node's. Default: the role, and web-1 for a node.
 	Name string
 	// Functions, Tags and Kinds are what the user may invalidate: names or patterns like "catalog.>", tag families, kinds of
-	// manifests. All empty: everything, and the whole fleet at once. A watcher has none.
+	// manifests. All empty: everything, and the whole fleet at once. A watcher has none. An editor's Kinds are those whose manifests it
+	// may apply, delete, report of and read.
 	Functions, Tags, Kinds []string
 	// External: the stream is provisioned elsewhere, so that a node neither creates nor changes it.
 	External bool
@@ -74,7 +75,8 @@ func (o Options) withDefaults() (Options, error) {
 			problems = append(problems, fmt.Errorf("%s has no meaning for a %s", field, o.Role))
 		}
 	}
-	only(len(o.Functions)+len(o.Tags)+len(o.Kinds) > 0, "what may be invalidated", Node, Publisher, Admin)
+	only(len(o.Functions)+len(o.Tags) > 0, "what may be invalidated", Node, Publisher, Admin)
+	only(len(o.Kinds) > 0, "a kind", Node, Publisher, Admin, Editor)
 	only(o.External, "an external stream", Node)
 	only(o.OrderedFeed, "a consumer as feed", Node)
 	only(o.Receivers, "once-per-fleet receivers", Node)

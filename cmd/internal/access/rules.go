@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
@@ -68,12 +69,23 @@ func (r *rules) watcher() {
 // manifests are applied and read through one of the nodes, whichever takes a question.
 func (r *rules) manifests() {
 	why := map[string]string{
-		ctl.Apply: "apply manifests", ctl.Delete: "delete manifests", ctl.Invalidate: "announce manifests without a change",
+		ctl.Apply: "apply manifests", ctl.Delete: "delete manifests", ctl.SetStatus: "report the status of manifests", ctl.Invalidate: "announce manifests without a change",
 		ctl.Get: "read a manifest", ctl.List: "list manifests", ctl.Diff: "see what apply would change",
 		ctl.Kinds: "which kinds there are", ctl.Ticket: "ask whether a change is announced",
 	}
 	for _, what := range ctl.ManifestVerbs() {
+		if !slices.Contains(ctl.KindVerbs(), what) {
+			r.say(ctl.AnySubject(r.Fleet, what), why[what])
+			continue
+		}
+		if r.Role == Editor && len(r.Kinds) > 0 {
+			for _, kind := range r.Kinds {
+				r.say(ctl.AnySubject(r.Fleet, ctl.OfKind(what, kind)), why[what]+" (of kind "+kind+")")
+			}
+			continue
+		}
 		r.say(ctl.AnySubject(r.Fleet, what), why[what])
+		r.say(ctl.AnySubject(r.Fleet, what)+".*", "the same of one kind, on the subject of the kind")
 	}
 }
 
@@ -108,6 +120,9 @@ func (r *rules) node() {
 	if r.Relay {
 		for _, what := range ctl.ManifestVerbs() {
 			r.hear(ctl.AnySubject(r.Fleet, what), "questions about manifests, each answered by one of the nodes")
+			if slices.Contains(ctl.KindVerbs(), what) {
+				r.hear(ctl.AnySubject(r.Fleet, what)+".*", "the same about one kind")
+			}
 		}
 	}
 	r.hear("$SRV.>", "be seen by: nats micro ls")

@@ -9,12 +9,16 @@
 //
 //	apply       body: YAML or JSON, one manifest or several; Lethe-Dry-Run: true does nothing; the answer is a Written
 //	delete      body: a Name; the answer is a Written
+//	set-status  body: a StatusChange; the answer is a Written
 //	invalidate  body: a Name, or a kind alone; announces without a change; the answer is a Written
 //	get         body: a Name; the answer is the object
 //	list        body: a Query; the answer is a Page
 //	diff        body: as apply; the answer is a Difference
 //	kinds       no body, or a Name with a kind; the answer is a KindList
 //	ticket      body: an Announcement with a ticket; the answer is one with its token
+//
+// Each of them but kinds and ticket is answered on a subject of its kind as well, apply.chatbot, with the kind's own name in lower case: for
+// who may do it with that kind alone. What such a request says of another kind is refused with 403, and nothing of it is done.
 //
 // Those that read look in the database, not in a cache. The header Lethe-Token makes them wait for that token, at most a second.
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,10 @@ type Endpoint struct {
 
 // Question is what was asked.
 type Question struct {
-	Body   []byte
+	Body []byte
+	// Kind is that of the subject, in lower case: the question has to be about manifests of this kind and of no other, since its
+	// asker may have the right to that alone. Empty: of any.
+	Kind   string
 	Header func(name string) string // the first value, empty when there is none
 	// MaxAnswer is how many bytes of JSON an answer may have; a larger one is refused.
 	MaxAnswer int
@@ -61,8 +65,9 @@ func newDesk() *desk {
 	return &desk{running: make(chan struct{}, maxRunning), admitted: make(chan struct{}, maxAdmitted)}
 }
 
-// handler never blocks: it would keep the client from what came meanwhile.
-func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, node string) func(m *nats.Msg, c *counted) {
+// handler answers what comes on subject, and on those of kinds below it. It never blocks: it would keep the client from what came
+// meanwhile.
+func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, subject, node string) func(m *nats.Msg, c *counted) {
 	return func(m *nats.Msg, c *counted) {
 		if !fleet.Answerable(m.Reply) {
 			return
@@ -88,7 +93,7 @@ func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, node str
 				return
 			}
 			most := int(nc.MaxPayload()) - forHeaders
-			answer(e.answer(ctx, Question{Body: m.Data, Header: m.Header.Get, MaxAnswer: most}))
+			answer(e.answer(ctx, Question{Body: m.Data, Kind: strings.TrimPrefix(strings.TrimPrefix(m.Subject, subject), "."), Header: m.Header.Get, MaxAnswer: most}))
 		}()
 	}
 }

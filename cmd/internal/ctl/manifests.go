@@ -63,8 +63,9 @@ type Kind struct {
 	Plural     string          `json:"plural"`
 	ShortNames []string        `json:"shortNames,omitempty"`
 	Stored     bool            `json:"stored"`
-	Schema     json.RawMessage `json:"schema,omitempty"`  // JSON Schema of spec
-	Example    json.RawMessage `json:"example,omitempty"` // a whole manifest
+	Schema     json.RawMessage `json:"schema,omitempty"`       // JSON Schema of spec
+	Status     json.RawMessage `json:"statusSchema,omitempty"` // the same of status, where the kind gives one
+	Example    json.RawMessage `json:"example,omitempty"`      // a whole manifest
 }
 
 // KindList is the answer to what kinds there are.

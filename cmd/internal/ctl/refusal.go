@@ -14,7 +14,7 @@ import (
 // Refusal is why a node did not do what it was asked, in JSON over NATS and HTTP alike.
 type Refusal struct { //nolint:errname // it is an answer first
 	Problem
-	// Code is as HTTP has it. 400: not readable; 404: no such object or kind; 409: somebody was faster; 413: too large; 422:
+	// Code is as HTTP has it. 400: not readable; 403: of another kind than the subject; 404: no such object or kind; 409: somebody was faster; 413: too large; 422:
 	// not allowed; 503: no database, another bus, or too busy: nothing was done; 504: not in time, the outcome is not known.
 	Code int `json:"-"`
 	// Problems are all of them, where there are several; the first one is the refusal's own.

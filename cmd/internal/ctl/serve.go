@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -67,9 +68,14 @@ func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ..
 	}
 	for _, e := range endpoints {
 		subject := AnySubject(s.Fleet, e.What)
-		err := service.listen(e.What, subject, queueGroup, maxPending, maxPendingBytes, d.handler(life, nc, e, s.Name))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("micro service, %s: %w", subject, err), end())
+		subjects := [][2]string{{e.What, subject}}
+		if slices.Contains(KindVerbs(), e.What) {
+			subjects = append(subjects, [2]string{e.What + "-kind", AnySubject(s.Fleet, anyKind(e.What))})
+		}
+		for _, at := range subjects {
+			if err := service.listen(at[0], at[1], queueGroup, maxPending, maxPendingBytes, d.handler(life, nc, e, subject, s.Name)); err != nil {
+				return nil, errors.Join(fmt.Errorf("micro service, %s: %w", at[1], err), end())
+			}
 		}
 	}
 	return end, nil

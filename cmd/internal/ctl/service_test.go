@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go/micro"
+
+	"github.com/lethe-cache/lethe/pkg/lethe"
 )
 
 func TestStatsCountWhatWasRefused(t *testing.T) {
@@ -69,12 +71,42 @@ func TestStatsCountWhatWasRefused(t *testing.T) {
 	}
 	var info micro.Info
 	m, err := nc.RequestWithContext(within(t, patience), "$SRV.INFO.lethe-node."+id, nil)
-	if err != nil || json.Unmarshal(m.Data, &info) != nil || info.Type != micro.InfoResponseType || len(info.Endpoints) != 6 {
+	if err != nil || json.Unmarshal(m.Data, &info) != nil || info.Type != micro.InfoResponseType || len(info.Endpoints) != 7 {
 		t.Errorf("%+v, %v", info, err)
 	}
 	var ping micro.Ping
 	m, err = nc.RequestWithContext(within(t, patience), "$SRV.PING", nil)
 	if err != nil || json.Unmarshal(m.Data, &ping) != nil || ping.Type != micro.PingResponseType || ping.ID != id {
 		t.Errorf("%+v, %v", ping, err)
+	}
+}
+
+// A question has the kind of its subject also in a fleet that is called like a question.
+func TestAQuestionKnowsTheKindOfItsSubject(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	nc := w.connect()
+	n, err := lethe.Open(t.Context(), lethe.Config{Conn: nc, Fleet: "apply", Name: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	kind := func(_ context.Context, q Question) (any, error) { return q.Kind, nil }
+	stop, err := Serve(nc, n, Endpoint{What: Apply, Answer: kind}, Endpoint{What: Ticket, Answer: kind})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stop() })
+	if err := errors.Join(n.Ready(within(t, patience)), nc.FlushTimeout(patience)); err != nil {
+		t.Fatal(err)
+	}
+	for what, want := range map[string]string{Apply: "", OfKind(Apply, "Apply"): "apply", OfKind(Apply, "a.b"): "a%2Eb", Ticket: ""} {
+		var got string
+		if err := Request(within(t, patience), nc, "apply", what, nil, nil, &got); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", what, got, err, want)
+		}
+	}
+	if err := Request(within(t, patience), nc, "apply", OfKind(Ticket, "x"), nil, nil, new(string)); !errors.Is(err, ErrNoNode) {
+		t.Errorf("a ticket is of no kind: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ const (
 const (
 	Apply      = "apply"
 	Delete     = "delete"
+	SetStatus  = "set-status"
 	Get        = "get"
 	List       = "list"
 	Diff       = "diff"
@@ -28,8 +29,18 @@ const (
 
 // ManifestVerbs are the questions about manifests, those that change something first.
 func ManifestVerbs() []string {
-	return []string{Apply, Delete, Invalidate, Get, List, Diff, Kinds, Ticket}
+	return []string{Apply, Delete, SetStatus, Invalidate, Get, List, Diff, Kinds, Ticket}
 }
+
+// KindVerbs are those of them that are about manifests of a kind. Each may be asked on a subject of its kind as well, for a user
+// who may do it with that kind alone: OfKind.
+func KindVerbs() []string { return []string{Apply, Delete, SetStatus, Invalidate, Get, List, Diff} }
+
+// OfKind is one of KindVerbs about nothing but one kind. Its own name, in lower case, is the last token of the subject.
+func OfKind(what, kind string) string { return what + "." + token(strings.ToLower(kind)) }
+
+// anyKind is OfKind of every kind.
+func anyKind(what string) string { return what + ".*" }
 
 // all is the name every node answers to; no node has it, since names are encoded.
 const all = "_all"

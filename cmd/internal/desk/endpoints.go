@@ -19,17 +19,27 @@ func (d *Desk) Endpoints() (all []ctl.Endpoint) {
 			if err != nil {
 				return nil, err
 			}
+			if err := ofItsKind(q); err != nil {
+				return nil, err
+			}
 			return d.Apply(ctx, q.Body, dryRun)
 		},
 		ctl.Diff: func(ctx context.Context, q ctl.Question) (any, error) {
+			if err := ofItsKind(q); err != nil {
+				return nil, err
+			}
 			return d.Diff(ctx, q.Body)
 		},
-		ctl.Delete:     of(d.Delete),
-		ctl.Invalidate: of(d.Invalidate),
-		ctl.Get:        of(d.read),
+		ctl.Delete:     ofKind(d, kindOfName, d.Delete),
+		ctl.SetStatus:  ofKind(d, func(c *ctl.StatusChange) *string { return &c.Kind }, d.SetStatus),
+		ctl.Invalidate: ofKind(d, kindOfName, d.Invalidate),
+		ctl.Get:        ofKind(d, kindOfName, d.read),
 		ctl.List: func(ctx context.Context, q ctl.Question) (any, error) {
 			var query ctl.Query
 			if err := read(q.Body, &query); err != nil {
+				return nil, err
+			}
+			if err := d.only(ctx, q, &query.Kind); err != nil {
 				return nil, err
 			}
 			return d.Query(ctx, query, q.MaxAnswer-forPage)

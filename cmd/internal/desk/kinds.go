@@ -13,7 +13,7 @@ func (d *Desk) Kinds(ctx context.Context) (ctl.KindList, error) {
 		list := ctl.KindList{Kinds: []ctl.Kind{}}
 		all, err := d.store.Kinds(ctx)
 		for _, k := range all {
-			k.Schema, k.Example = nil, nil
+			k.Schema, k.StatusSchema, k.Example = nil, nil, nil
 			list.Kinds = append(list.Kinds, kindOf(k))
 		}
 		return list, refused(err)
@@ -34,6 +34,6 @@ func (d *Desk) Kind(ctx context.Context, name string) (ctl.Kind, error) {
 func kindOf(k manifest.KindInfo) ctl.Kind {
 	return ctl.Kind{
 		APIVersion: k.APIVersion, Kind: k.Kind, Plural: k.Plural, ShortNames: k.ShortNames, Stored: k.Stored,
-		Schema: k.Schema, Example: k.Example,
+		Schema: k.Schema, Status: k.StatusSchema, Example: k.Example,
 	}
 }
