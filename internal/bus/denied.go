@@ -109,12 +109,16 @@ func (b *Bus) effect(what, subject string) string {
 		{"", "if these are inboxes: the node can't answer who asks it (allow_responses), and every Barrier waits as long as it may serve"},
 	}
 	if what == "subscribe" {
+		asked := "the node can't be asked"
+		if strings.HasSuffix(subject, ".*") {
+			asked += " by who has the right to one kind of manifests alone"
+		}
 		effects = []struct{ subject, effect string }{
 			{event.LiveSubject(b.cfg.Fleet, ""), "the node hears no events and is never ready"},
 			{ctl + "presence", "the node does not hear who else is there: a Barrier asked here takes the fleet's longest horizon"},
 			{ctl + "barrier", "the node can't say what it has applied: every Barrier waits as long as it may serve"},
 			{ctl + "has", "lethe-publisher can't ask this node for its functions: an invalidation of one that no node has is published with a warning"},
-			{ctl, "the node can't be asked"},
+			{ctl, asked},
 			{inboxPrefix(b.nc) + ".", "no answer of a server or a node arrives: the node is never ready; connect with the inbox prefix that the user has"},
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/cmd/internal/desk"
+	"github.com/lethe-cache/lethe/pkg/lethe"
 	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
@@ -21,10 +22,14 @@ const accounts = `{"apiVersion": "lethe.dev/v1", "kind": "Kind", "metadata": {"n
 `
 
 // keeps starts a node with a database for u, and applies a text there as its own program would.
-func keeps(t *testing.T, url string, u User, text string) {
+func keeps(t *testing.T, url string, u User, text string, log *slog.Logger) {
 	t.Helper()
 	c := login(t, url, u)
-	n := open(t, c, u.Name)
+	n, err := lethe.Open(t.Context(), lethe.Config{Conn: c.Conn, Fleet: "shop", Name: u.Name, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
 	store, err := manifest.Open(t.Context(), "sqlite::memory:", n)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +54,7 @@ func TestAnEditorOfOneKindMayDoNothingWithAnother(t *testing.T) {
 	narrow := of(t, Options{Role: Editor, Name: "plugins", Kinds: []string{"Plugin"}})
 	wide := of(t, Options{Role: Editor})
 	url := serve(t, keeper, narrow, wide)
-	keeps(t, url, keeper, plugin+"---\n"+accounts)
+	keeps(t, url, keeper, plugin+"---\n"+accounts, nil)
 	e, w := login(t, url, narrow), login(t, url, wide)
 
 	ask := func(c *conn, what, body string) error {

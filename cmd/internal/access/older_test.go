@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,6 +11,28 @@ import (
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 )
+
+// A node with a database whose user was made before there were subjects of kinds answers those who have the right to all.
+func TestANodeThatMayNotHearOfKindsAnswersOfAll(t *testing.T) {
+	t.Parallel()
+	keeper, editor := of(t, Options{Role: Node, Name: "keeper", Relay: true}), of(t, Options{Role: Editor})
+	for _, what := range ctl.KindVerbs() {
+		keeper.Subscribe = without(keeper.Subscribe, "lethe.v1.ctl.shop."+what+".*")
+	}
+	url := serve(t, keeper, editor)
+	var log cmdtest.Log
+	keeps(t, url, keeper, plugin, slog.New(slog.NewTextHandler(&log, nil)))
+	e := login(t, url, editor)
+	if err := ctl.Request(within(t, patience), e.Conn, "shop", ctl.Apply, []byte(plugin), nil, &ctl.Written{}); err != nil {
+		t.Error(err)
+	}
+	if err := ctl.Request(within(t, patience), e.Conn, "shop", ctl.OfKind(ctl.Apply, "Plugin"), []byte(plugin), nil, &ctl.Written{}); !errors.Is(err, ctl.ErrNoNode) {
+		t.Errorf("nobody listens there: %v", err)
+	}
+	until(t, "what is missing is logged", func() bool {
+		return strings.Contains(log.String(), "subject=lethe.v1.ctl.shop.apply.*") && strings.Contains(log.String(), "one kind of manifests alone")
+	})
+}
 
 func TestANodeWithPermissionsOfBeforeWorksAndLogsWhatIsMissing(t *testing.T) {
 	t.Parallel()
