@@ -48,7 +48,7 @@ test: postgres ## every test, with the race detector where there is a C compiler
 	cd chaos && $(GO) test ./judge
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
-postgres: ## a PostgreSQL for the tests: one that is installed, LETHE_TEST_POSTGRES, or Debian's
+postgres: ## a PostgreSQL and a PgBouncer for the tests: those that are installed, LETHE_TEST_POSTGRES, LETHE_TEST_PGBOUNCER, or Debian's
 	@.ci/postgres
 
 lint: tools ## golangci-lint, gofumpt and go vet, pinned

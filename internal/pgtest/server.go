@@ -1,18 +1,14 @@
 package pgtest
 
 import (
-	"bufio"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // The script makes a cluster, runs it, and takes it down when its standard input ends: the other end of that pipe is held by
@@ -23,8 +19,8 @@ var script string
 
 // server is one that runs as long as this process.
 type server struct {
-	address string         // of its database postgres
-	stop    io.WriteCloser // nobody closes it; kept, because what nobody keeps the collector closes
+	address string       // of its database postgres
+	stop    func() error // nobody calls it; kept, because what nobody keeps the collector closes
 }
 
 func start() (*server, error) {
@@ -48,30 +44,11 @@ func startOn(programs string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-c", script, "lethe-postgres", programs, strconv.Itoa(port)}
-	cmd := exec.Command("/bin/sh", args...) //nolint:noctx,gosec // it lives as long as the process; the arguments are ours
-	if os.Geteuid() == 0 {                  // PostgreSQL refuses to run as root
-		cmd = exec.Command("su", append([]string{"postgres", "-s", "/bin/sh"}, args...)...) //nolint:noctx,gosec // the same
-	}
-	cmd.Dir = "/" // of which every user can read the name
-	stop, err := cmd.StdinPipe()
+	stop, err := asPostgres(script, "lethe-postgres", programs, strconv.Itoa(port))
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	said, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || said != "ready\n" {
-		_ = stop.Close()
-		return nil, fmt.Errorf("%s (%w)", strings.TrimSpace(said), errors.Join(err, cmd.Wait()))
-	}
-	s := &server{address: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port), stop: stop}
-	return s, out.Close()
+	return &server{address: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port), stop: stop}, nil
 }
 
 // freePort is one that nobody listens on at the moment.

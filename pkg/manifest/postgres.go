@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/lethe-cache/lethe/internal/pooler"
 )
 
 // Connections to PostgreSQL: pool_max_conns in its address says otherwise. Half of them change, at most.
@@ -75,7 +77,7 @@ func postgresUnknown(err error) bool {
 	return !errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
-func openPostgres(_ context.Context, dsn string) (*database, error) {
+func openPostgres(ctx context.Context, dsn string) (*database, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err) // pgx hides the password
@@ -87,8 +89,45 @@ func openPostgres(_ context.Context, dsn string) (*database, error) {
 			return nil, fmt.Errorf("manifest: pool_max_conns of the database's address is %q: use a number of at least %d", clip(text), postgresLeast)
 		}
 	}
+	db := connect(cfg, conns)
+	pool, err := pooler.Find(ctx, db)
+	if err == nil && pool != pooler.None {
+		err = searched(ctx, db, cfg)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("manifest: %w", err), db.Close())
+	}
+	if pool == pooler.Transaction && !pooler.SafeMode(cfg.DefaultQueryExecMode) {
+		if err := db.Close(); err != nil {
+			return nil, fmt.Errorf("manifest: %w", err)
+		}
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		db = connect(cfg, conns)
+	}
+	return &database{engine: postgresEngine(), read: db, write: db, turns: make(chan struct{}, conns/2), close: db.Close}, nil
+}
+
+func connect(cfg *pgx.ConnConfig, conns int) *sql.DB {
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	return &database{engine: postgresEngine(), read: db, write: db, turns: make(chan struct{}, conns/2), close: db.Close}, nil
+	return db
+}
+
+// searched refuses a pooler that was told to leave out the search_path of the database's address: the tables would be made, or looked for, elsewhere.
+func searched(ctx context.Context, db *sql.DB, cfg *pgx.ConnConfig) error {
+	asked, ok := cfg.RuntimeParams["search_path"]
+	if !ok {
+		return nil
+	}
+	var has string
+	if err := db.QueryRowContext(ctx, "SELECT current_setting('search_path')", pgx.QueryExecModeExec).Scan(&has); err != nil {
+		return err
+	}
+	bare := strings.NewReplacer(" ", "", `"`, "")
+	if bare.Replace(has) != bare.Replace(asked) {
+		return fmt.Errorf("the pooler in front of PostgreSQL leaves out the search_path %q of the database's address, it is %q: set it by ALTER ROLE … SET "+
+			"search_path, and leave it out of the address", clip(asked), clip(has))
+	}
+	return nil
 }

@@ -51,7 +51,8 @@ type Store struct {
 
 // Open opens a database and makes or updates its tables: "sqlite:FILE" (one file, one machine; created where there is none),
 // "sqlite::memory:" (gone with the store) or "postgres://…" (pool_max_conns says how many connections it uses; 16). A database
-// that a newer program has made is refused.
+// that a newer program has made is refused. PgBouncer may stand between in session and transaction mode; docs/deploy.md says what
+// that changes.
 //
 // p is what announces: a *lethe.Node, which stays the caller's to close, after the store. One that also has
 // Forget(...event.Target) is told at once what was committed. ctx bounds the start only.

@@ -35,7 +35,9 @@
 //
 // In SQLite, use WAL, a busy_timeout, synchronous=FULL and _txlock=immediate; another process than the one whose relay works
 // hears of a commit by the poll. In PostgreSQL, NOTIFY makes commits that announce take turns at their very end; where many
-// thousands a second are needed, drop the trigger lethe_outbox_notify and rely on the poll.
+// thousands a second are needed, drop the trigger lethe_outbox_notify and rely on the poll. PREPARE TRANSACTION needs that, too:
+// PostgreSQL refuses it to a transaction that notifies. Through PgBouncer in transaction mode nothing is heard of NOTIFY; the relay
+// looks ten times a second. docs/deploy.md has both.
 //
 // What the package does not do: it does not invalidate between the commit and the moment the stream has stored the event, when
 // readers may see the old value; it is no general queue.

@@ -30,7 +30,8 @@ type RelayConfig struct {
 	// Name is what the logs and the Status of every relay of the database call this one; "" = what the publisher's Name() says,
 	// where it has one, or a UUID.
 	Name string
-	// Poll is how often the relay looks without being woken; 0 = 1 s. Where the database notifies, it is the fallback.
+	// Poll is how often the relay looks without being woken; 0 = 1 s, or 100 ms where a pooler that shares connections by transaction
+	// keeps PostgreSQL's notifications from it. Where the database notifies, it is the fallback.
 	Poll time.Duration
 	// Logger has a budget: so many lines of one message a minute, and so many of all. nil discards.
 	Logger *slog.Logger
@@ -109,7 +110,9 @@ func (h hook) call() {
 
 // StartRelay publishes what is waiting in db. Any number of processes may run one: a lease lets one work at a time. ctx bounds
 // the start only; the relay runs until Close. db and p stay the caller's, to be closed after the relay. One
-// connection is enough; where db may have three, one of them listens for PostgreSQL's notifications.
+// connection is enough; where db may have three, one of them listens for PostgreSQL's notifications. Through a pooler that shares
+// connections by transaction, such as PgBouncer, it polls, and says so; one that shares them by statement is refused, and so is a db
+// that prepares statements by name through a pooler.
 func StartRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig) (*Relay, error) {
 	return startRelay(ctx, db, p, cfg, defaults(), hooks{})
 }
@@ -122,8 +125,6 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 		return nil, errors.New("outbox: the publisher is nil")
 	case cfg.Poll < 0:
 		return nil, errors.New("outbox: Poll is negative; 0 means 1 s")
-	case cfg.Poll == 0:
-		cfg.Poll = time.Second
 	}
 	cfg.Logger = loglimit.Logger(cfg.Logger)
 	d, err := ask(ctx, db)
@@ -132,6 +133,16 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 	}
 	if _, err := db.ExecContext(ctx, "SELECT one FROM lethe_outbox_home WHERE one < 0"); err != nil {
 		return nil, fmt.Errorf("outbox: the tables are not there, or an older version made them; call Migrate or run Schema first: %w", err)
+	}
+	deaf, err := notHeard(ctx, db, d)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = time.Second
+		if deaf {
+			cfg.Poll = pollPooled
+		}
 	}
 	r := &Relay{
 		db: db, dialect: d, pub: p, cfg: cfg, log: cfg.Logger, id: newID(cfg.Name, p), times: t, hooks: h, base: time.Now(),
@@ -151,7 +162,11 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 	r.work.init()
 	r.wg.Go(r.beats)
 	r.wg.Go(r.works)
-	if d == postgres {
+	switch {
+	case deaf:
+		r.log.Warn("a pooler shares PostgreSQL's connections by transaction, so nothing is heard of LISTEN; the outbox is polled",
+			"event", "outbox_polled", "every", cfg.Poll)
+	case d == postgres:
 		r.wg.Go(r.listens)
 	}
 	return r, nil
