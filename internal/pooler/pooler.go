@@ -39,8 +39,7 @@ var (
 )
 
 const (
-	looks   = 4               // at one session
-	rounds  = 20              // of the harder look: other clients may take and give back connections in between
+	rounds  = 20              // of looks: other clients may take and give back connections in between
 	fullFor = 5 * time.Second // without a second connection
 )
 
@@ -63,11 +62,6 @@ func Find(ctx context.Context, db *sql.DB) (Mode, error) {
 		return None, err
 	case db.Stats().MaxOpenConnections == 1:
 		return Transaction, nil
-	}
-	for range looks { // a pool that gives its connections in turn
-		if now, err := servedBy(ctx, mine); err != nil || now != first {
-			return Transaction, err
-		}
 	}
 	for range rounds {
 		if mode, err := contended(ctx, db, mine, first); err != nil || mode != Session {
