@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,10 +16,15 @@ const acceptPage = 100
 // acceptNamed objects are named by the error that refuses a kind for their sake.
 const acceptNamed = 5
 
+// asking has a kind say what is wrong with a stored object, and what it refers to; errPassed where that is not asked.
+type asking func(*record) ([]Reference, error)
+
+var errPassed = errors.New("manifest: not asked")
+
 // accept asks a kind whether it takes the objects that are stored already, all of them, a page at a time. What an object refers
 // to may be another thing under the new kind: differs is called for each of those, with what it refers to now and what is written.
 // What is refused comes back as one error that names the first.
-func accept(ctx context.Context, q querier, sh *shape, differs func(r *record, refs []Reference, have []ident) error) (refused *Error, err error) {
+func accept(ctx context.Context, q querier, sh *shape, ask asking, differs func(r *record, refs []Reference, have []ident) error) (refused *Error, err error) {
 	var (
 		bad  []error
 		more int
@@ -41,8 +47,9 @@ func accept(ctx context.Context, q querier, sh *shape, differs func(r *record, r
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			refs, err := sh.accepts(&page[i])
+			refs, err := ask(&page[i])
 			switch {
+			case errors.Is(err, errPassed):
 			case err != nil && len(bad) < acceptNamed:
 				bad = append(bad, err)
 			case err != nil:
@@ -100,7 +107,7 @@ func (w *writing) acceptStored(ctx context.Context, tx *sql.Tx, c *change) error
 	if err := w.sameGroup(ctx, tx, c); err != nil {
 		return err
 	}
-	refused, err := accept(ctx, tx, c.makes, func(r *record, refs []Reference, _ []ident) error {
+	refused, err := accept(ctx, tx, c.makes, w.foreseen(c), func(r *record, refs []Reference, _ []ident) error {
 		id, l := r.ident(c.makes), locks{}
 		for _, ref := range refs {
 			l.shared(ref.ident())
@@ -124,7 +131,7 @@ func (w *writing) acceptStored(ctx context.Context, tx *sql.Tx, c *change) error
 
 // sameGroup refuses a kind that takes over the objects of another API group: they are somebody else's, whose own files would be
 // refused from then on. Another version of the same group may.
-func (w *writing) sameGroup(ctx context.Context, tx *sql.Tx, c *change) error {
+func (w *writing) sameGroup(ctx context.Context, tx querier, c *change) error {
 	if c.old == nil {
 		return nil
 	}
@@ -172,7 +179,7 @@ func (w *writing) putNames(ctx context.Context, tx *sql.Tx, c *change) error {
 	return nil
 }
 
-func (w *writing) taken(ctx context.Context, tx *sql.Tx, c *change, name string) error {
+func (w *writing) taken(ctx context.Context, tx querier, c *change, name string) error {
 	owner, err := nameOwner(ctx, tx, name)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"github.com/lethe-cache/lethe/pkg/event"
@@ -11,7 +10,7 @@ import (
 // announcement is what a write says: first an event about each object that it changed, each on its kind's subject with what is
 // stale of that family; then, on their own subjects, what else is stale. It is asked when everything is written and locked. Who
 // makes the change, why, when and in which trace is added by the outbox.
-func (w *writing) announcement(ctx context.Context, tx *sql.Tx, ordered []*change) ([]event.Event, error) {
+func (w *writing) announcement(ctx context.Context, tx querier, ordered []*change) ([]event.Event, error) {
 	var (
 		events []event.Event
 		others = slices.Clone(w.plan.targets)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lethe-cache/lethe/internal/document"
@@ -19,6 +20,34 @@ type applied struct {
 	at     *document.Document // nil = it came from no text
 	wrong  error              // what could not be read of it: it is checked further, and refused
 	value  bool               // it is a Go value, which can't say fields that its type does not know
+
+	ready atomic.Pointer[ready] // what was made of it last
+}
+
+// ready is a manifest as a kind wants it: checked, which takes long and is the same each time that a plan is made.
+type ready struct {
+	shape  *shape
+	object Object
+	makes  *shape // the kind that a manifest of kind Kind describes
+}
+
+// prepare has a kind check the manifest, once.
+func (a *applied) prepare(sh *shape) (*ready, error) {
+	if r := a.ready.Load(); r != nil && r.shape == sh {
+		return r, nil
+	}
+	o, err := sh.prepare(a.object)
+	if err := a.refused(err); err != nil {
+		return nil, err
+	}
+	r := &ready{shape: sh, object: o}
+	if sh.family == kindFamily {
+		if r.makes, err = stored(o); err != nil {
+			return nil, err
+		}
+	}
+	a.ready.Store(r)
+	return r, nil
 }
 
 // fail says which manifest an error is about.
@@ -46,7 +75,7 @@ func readAll(text []byte) ([]applied, error) {
 	all := make([]applied, len(docs))
 	for i := range docs {
 		o, err := readObject(docs[i].JSON)
-		all[i] = applied{object: o, at: &docs[i], wrong: err}
+		all[i].object, all[i].at, all[i].wrong = o, &docs[i], err
 	}
 	return all, nil
 }
@@ -57,6 +86,9 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 	var bad problems
 	mine := map[string]*shape{} // kinds among the documents, which may come in any order
 	for i := range all {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if all[i].object.Kind == "Kind" {
 			c, err := s.planKind(&all[i], mine)
 			p.changes[i] = c
@@ -103,14 +135,11 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 // planKind checks a manifest of kind Kind and makes the kind of it.
 func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
 	sh := s.kinds.typedNamed(kindFamily)
-	o, err := sh.prepare(a.object)
-	if err := a.refused(err); err != nil {
-		return nil, err
-	}
-	makes, err := stored(o)
+	r, err := a.prepare(sh)
 	if err != nil {
 		return nil, err
 	}
+	o, makes := r.object, r.makes
 	if err := s.kinds.check(makes); err != nil {
 		return nil, err
 	}
@@ -136,10 +165,11 @@ func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine map[
 		}
 		return nil, a.refused(err)
 	}
-	o, err := sh.prepare(a.object)
-	if err := a.refused(err); err != nil {
+	r, err := a.prepare(sh)
+	if err != nil {
 		return nil, err
 	}
+	o := r.object
 	return &change{shape: sh, id: ident{sh.family, o.Metadata.Namespace, o.Metadata.Name}, next: o}, nil
 }
 
@@ -242,7 +272,7 @@ func (s *Store) Apply(ctx context.Context, text []byte) ([]Result[json.RawMessag
 	return s.apply(ctx, text, false)
 }
 
-// DryRun does all that Apply does, except to commit it: it says what Apply would do now.
+// DryRun says what Apply would do now, and refuses what Apply would. It only reads, and waits for no change that is under way.
 func (s *Store) DryRun(ctx context.Context, text []byte) ([]Result[json.RawMessage], error) {
 	return s.apply(ctx, text, true)
 }

@@ -13,19 +13,78 @@ import (
 	"github.com/lethe-cache/lethe/pkg/outbox"
 )
 
-// try is one transaction. inside says where the plan is made.
-func (w *writing) try(ctx context.Context, inside bool) error {
+// Bounds of a plan that is made inside the transaction.
+const (
+	triesOutside = 3                      // tries before that: others have to get in the way of each
+	mostInside   = 250 * time.Millisecond // it holds a turn: what takes longer gives it back and is made outside again
+)
+
+// attempt makes a plan and carries it out, once. inside says where the plan is made.
+func (w *writing) attempt(ctx context.Context, inside bool) error {
 	w.number, w.events, w.ticket, w.mended, w.held = 0, nil, "", nil, locks{}
-	last := w.plan
 	if !inside {
-		var err error
-		if w.plan, err = w.replan(ctx, w.db.read); err != nil {
+		if err := w.prepare(ctx); err != nil || w.dry || w.plan.idle() {
 			return err
 		}
-		if w.plan.idle() {
-			return w.plan.stands(ctx, w.db.read, false)
+	}
+	select {
+	case w.db.turns <- struct{}{}:
+		defer func() { <-w.db.turns }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if inside && !w.db.inTx { // nobody else can change anything while this one has the turn
+		p, err := w.planShort(ctx, w.db.read)
+		if err != nil {
+			return err
+		}
+		w.plan, inside = p, false
+		if p.idle() {
+			return p.stands(ctx, w.db.read, false)
 		}
 	}
+	return w.try(ctx, inside)
+}
+
+// prepare makes the plan outside of any turn, and finds what would be refused. Of a plan that is not carried out it checks
+// that all that it was made from stood at one moment.
+func (w *writing) prepare(ctx context.Context) error {
+	var err error
+	if w.plan, err = apart(ctx, w.Store, func(ctx context.Context) (*plan, error) { return w.replan(ctx, w.db.read) }); err != nil {
+		return err
+	}
+	if w.plan.idle() {
+		return w.plan.stands(ctx, w.db.read, w.dry)
+	}
+	ahead := &writing{Store: w.Store, plan: w.plan, dry: w.dry} // it may be left alone with this
+	if _, err = apart(ctx, w.Store, func(ctx context.Context) (struct{}, error) { return struct{}{}, ahead.rehearse(ctx) }); err != nil {
+		return err
+	}
+	w.known = ahead.known
+	if !w.dry {
+		return nil
+	}
+	if err := w.announceable(ctx); err != nil {
+		return err
+	}
+	return w.plan.stands(ctx, w.db.read, true)
+}
+
+// planShort makes the plan in a turn, where others have got in the way of those made outside. What was found out about the documents
+// themselves is known from before.
+func (w *writing) planShort(ctx context.Context, q querier) (*plan, error) {
+	short, cancel := context.WithTimeoutCause(ctx, mostInside, errMoved)
+	defer cancel()
+	p, err := apart(short, w.Store, func(ctx context.Context) (*plan, error) { return w.replan(ctx, q) })
+	if err != nil && short.Err() != nil && ctx.Err() == nil && !refusal(err) {
+		return nil, errMoved
+	}
+	return p, err
+}
+
+// try is one transaction.
+func (w *writing) try(ctx context.Context, inside bool) error {
+	last := w.plan
 	// ctx ends the transaction until COMMIT begins, and not then: nobody could tell what has happened.
 	long, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -42,7 +101,8 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 				return err
 			}
 		}
-		if w.plan, err = w.replan(ctx, tx); err != nil {
+		if w.plan, err = w.planShort(ctx, tx); err != nil {
+			w.plan = last
 			return err
 		}
 		if w.plan.idle() {
@@ -51,9 +111,6 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 	}
 	if err := w.carryOut(ctx, tx); err != nil {
 		return err
-	}
-	if w.dry {
-		return nil
 	}
 	if !release() {
 		return context.Cause(ctx)
@@ -101,13 +158,15 @@ func (w *writing) carryOut(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	w.ticket, err = outbox.AppendEvents(ctx, tx, w.events...)
-	switch {
-	case errors.Is(err, event.ErrInvalid):
+	return cantAnnounce(err)
+}
+
+// cantAnnounce is the error of an announcement that is not written.
+func cantAnnounce(err error) error {
+	if errors.Is(err, event.ErrInvalid) {
 		return &Error{Reason: "the change can't be announced", Err: err}
-	case err != nil:
-		return broken(err)
 	}
-	return nil
+	return broken(err)
 }
 
 // lock waits for all that a plan needs to stand still; again says that the plan is made anew after that.

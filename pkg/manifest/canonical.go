@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/lethe-cache/lethe/internal/document"
@@ -14,6 +15,11 @@ import (
 // numbers in their shortest spelling, integers with all their digits. A member that is given twice is refused, and so is a
 // number that would come back as another.
 func canonical(field string, data json.RawMessage) (json.RawMessage, error) {
+	if longNumber(data) {
+		if at, reason := roundedNumber(field, data); reason != "" {
+			return nil, &Error{Field: at, Reason: reason}
+		}
+	}
 	text, err := event.AppendCanonical(nil, data)
 	if err != nil {
 		if cause := errors.Unwrap(err); cause != nil {
@@ -35,6 +41,32 @@ func canonicalField(field string, data json.RawMessage) (json.RawMessage, error)
 	return text, err
 }
 
+// mostDigits bounds the text of a number: what compares numbers takes time by the square of their digits.
+const mostDigits = 1000
+
+// longNumber says whether there may be a number of more. What stands in strings is none.
+func longNumber(data []byte) bool {
+	digits := 0
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+			digits = 0
+		case c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E':
+			if digits++; digits > mostDigits {
+				return true
+			}
+		default:
+			digits = 0
+		}
+	}
+	return false
+}
+
 // roundedNumber finds the first number that can't be kept, and says why. It gives up, with no reason, on what is no JSON.
 func roundedNumber(field string, data json.RawMessage) (at, reason string) {
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -52,6 +84,9 @@ func roundedValue(d *json.Decoder, field string, depth int) (at, reason string) 
 	}
 	switch tok := tok.(type) {
 	case json.Number:
+		if len(tok) > mostDigits {
+			return field, fmt.Sprintf("has %d digits, at most %d are allowed in a number; put it in quotes where the kind has text", len(tok), mostDigits)
+		}
 		if err := event.CheckNumber(tok.String()); err != nil {
 			return field, strings.TrimPrefix(err.Error(), "event: ")
 		}

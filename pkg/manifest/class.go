@@ -22,7 +22,6 @@ type class struct {
 }
 
 func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Result[json.RawMessage], error) {
-	var r Result[json.RawMessage]
 	w, err := s.do(ctx, false, func(ctx context.Context, q querier) (*plan, error) {
 		p := &plan{kinds: map[string]int64{}}
 		sh := s.kinds.typedNamed(kind)
@@ -44,7 +43,6 @@ func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Resu
 				return nil, of(Object{Kind: sh.kind}, err)
 			}
 		}
-		r.Manifest = Object{APIVersion: sh.apiVersion, Kind: sh.kind, Metadata: Metadata{Namespace: namespace}}
 		p.class = &class{sh, namespace}
 		var err error
 		p.targets, err = p.class.stale(ctx, q)
@@ -53,8 +51,11 @@ func (s *Store) invalidateAll(ctx context.Context, kind, namespace string) (Resu
 	if err != nil {
 		return Result[json.RawMessage]{}, err
 	}
-	r.Action, r.Ticket, r.Token = Invalidated, w.ticket, w.token
-	return r, nil
+	sh := w.plan.class.shape
+	return Result[json.RawMessage]{
+		Action: Invalidated, Ticket: w.ticket, Token: w.token,
+		Manifest: Object{APIVersion: sh.apiVersion, Kind: sh.kind, Metadata: Metadata{Namespace: namespace}},
+	}, nil
 }
 
 // stale is what the kind says that changes of its objects make stale: of all that are stored, a page at a time. Of too many targets

@@ -33,7 +33,8 @@ type engine struct {
 	contentOf func(spec string) string
 	// poll is how often the relay looks for what other processes have written, where the database does not tell it; 0 = rarely.
 	poll time.Duration
-	// inTx says that a plan may be made inside the transaction: there is another connection for what a kind's functions read.
+	// inTx says that a plan may be made inside the transaction: there is another connection for what a kind's functions read. Where there is
+	// none, one process has the database for itself.
 	inTx bool
 	// lost says of an error before COMMIT that the connection is gone, and with it the transaction.
 	lost func(error) bool

@@ -45,7 +45,7 @@ func (s *Store) register(ctx context.Context, sh *shape) error {
 			return &Error{Kind: sh.kind, Field: "names", Reason: fmt.Sprintf("%q is a name of the stored kind %s; delete that one, or use another name", name, owner)}
 		}
 	}
-	refused, err := accept(ctx, s.db.read, sh, func(r *record, refs []Reference, have []ident) error {
+	refused, err := accept(ctx, s.db.read, sh, sh.accepts, func(r *record, refs []Reference, have []ident) error {
 		if !slices.ContainsFunc(targetsOf(refs), func(id ident) bool { return !slices.Contains(have, id) }) {
 			return nil
 		}

@@ -1,6 +1,10 @@
 package manifest
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"regexp/syntax"
+)
 
 // Bounds on what it may take to check one spec, in steps: a schema that is asked about a value is one, a comparison of small
 // values a quarter. Without them a list of 30,000 values that may be, and as many values to hold against it, takes minutes, in
@@ -14,7 +18,7 @@ const (
 // tooMuch says whether a value would take too long to check. It makes the steps of the check without what makes them expensive,
 // as if nothing could be left out, and gives up at the bound.
 func (s *schema) tooMuch(value any, most int) bool {
-	w := work{root: s.root, left: most, refs: map[string]any{}}
+	w := work{root: s.root, left: most, refs: map[string]any{}, programs: map[string]int{}}
 	w.value(s.root, value)
 	return w.left < 0
 }
@@ -29,6 +33,8 @@ type work struct {
 	root any
 	left int
 	refs map[string]any
+
+	programs map[string]int // of patterns
 }
 
 // value makes the steps that one schema takes for one value.
@@ -49,9 +55,15 @@ func (w *work) value(node, v any) {
 		w.object(n, v)
 	case []any:
 		w.list(n, v)
+	case json.Number:
+		for _, keyword := range []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"} {
+			if _, ok := n[keyword]; ok {
+				w.left -= compared(v)
+			}
+		}
 	case string:
 		if pattern, ok := n["pattern"].(string); ok {
-			w.left -= matched(pattern, v)
+			w.left -= w.matched(pattern, v)
 		}
 	}
 	for _, keyword := range []string{"allOf", "anyOf", "oneOf"} {
@@ -85,7 +97,7 @@ func (w *work) object(n, v map[string]any) {
 			w.value(one, member)
 		}
 		for pattern, one := range patterns {
-			w.left -= matched(pattern, name)
+			w.left -= w.matched(pattern, name)
 			w.value(one, member)
 		}
 		for _, keyword := range []string{"additionalProperties", "unevaluatedProperties"} {
@@ -154,8 +166,28 @@ func lookups(keyword any) (names int) {
 // compared is what it takes to compare a value with another, in quarters of a step: at most all of it is looked at.
 func compared(v any) int { return (weight(v) + 31) / 32 }
 
-// matched is what it takes to match a text: the engine takes time in proportion to both.
-func matched(pattern, text string) int { return 1 + len(pattern)*len(text)/32 }
+// matched is what it takes to match a text: the engine takes time in proportion to the text and to the program that it makes of the
+// pattern, of which .{1000} has a thousand steps.
+func (w *work) matched(pattern, text string) int {
+	program, known := w.programs[pattern]
+	if !known {
+		program = programOf(pattern)
+		w.programs[pattern] = program
+	}
+	return 1 + max(len(pattern)*len(text)/32, program*len(text)/128)
+}
+
+func programOf(pattern string) int {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return len(pattern)
+	}
+	program, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return len(pattern)
+	}
+	return len(program.Inst)
+}
 
 // weight is about how many bytes a value has in JSON.
 func weight(v any) int {
@@ -174,6 +206,8 @@ func weight(v any) int {
 		return sum
 	case string:
 		return 2 + len(v)
+	case json.Number:
+		return max(4, len(v))
 	}
 	return 4
 }

@@ -37,14 +37,15 @@ func TestCheckThatTakesTooLongIsRefused(t *testing.T) {
 		return `{"type":"object","properties":{"items":{"type":"array",` + item + `}}}`
 	}
 	for name, tc := range map[string]struct{ schema, item string }{
-		"enum of objects":            {items(`"items":{"enum":` + listOf(many, small) + `}`), `{"a":-1}`},
-		"enum behind a ref":          {`{"type":"object","$defs":{"e":{"enum":` + listOf(many, small) + `}},"properties":{"items":{"type":"array","items":{"$ref":"#/$defs/e"}}}}`, `{"a":-1}`},
-		"enum in contains":           {items(`"contains":{"enum":` + listOf(many, small) + `}`), `{"a":-1}`},
-		"forms":                      {items(`"items":{"anyOf":` + listOf(4000, constant) + `}`), `-1`},
-		"members that have to be":    {items(`"items":{"type":"object","required":` + listOf(many, func(i int) string { return fmt.Sprintf(`"m%d"`, i) }) + `}`), `{"a":-1}`},
-		"names that have to be apt":  {items(`"items":{"type":"object","propertyNames":{"enum":` + listOf(many, func(i int) string { return fmt.Sprintf(`"m%d"`, i) }) + `}}`), `{"a":-1}`},
-		"a long pattern and texts":   {items(`"items":{"pattern":"` + strings.Repeat("(a|b|c)*", 500) + `d"}`), `"` + strings.Repeat("a", 40) + `"`},
-		"long patterns of the names": {items(`"items":{"patternProperties":{"` + strings.Repeat("(a|b|c)*", 2000) + `d":{}}}`), `{"` + strings.Repeat("a", 20) + `":1}`},
+		"enum of objects":                    {items(`"items":{"enum":` + listOf(many, small) + `}`), `{"a":-1}`},
+		"enum behind a ref":                  {`{"type":"object","$defs":{"e":{"enum":` + listOf(many, small) + `}},"properties":{"items":{"type":"array","items":{"$ref":"#/$defs/e"}}}}`, `{"a":-1}`},
+		"enum in contains":                   {items(`"contains":{"enum":` + listOf(many, small) + `}`), `{"a":-1}`},
+		"forms":                              {items(`"items":{"anyOf":` + listOf(4000, constant) + `}`), `-1`},
+		"members that have to be":            {items(`"items":{"type":"object","required":` + listOf(many, func(i int) string { return fmt.Sprintf(`"m%d"`, i) }) + `}`), `{"a":-1}`},
+		"names that have to be apt":          {items(`"items":{"type":"object","propertyNames":{"enum":` + listOf(many, func(i int) string { return fmt.Sprintf(`"m%d"`, i) }) + `}}`), `{"a":-1}`},
+		"a long pattern and texts":           {items(`"items":{"pattern":"` + strings.Repeat("(a|b|c)*", 500) + `d"}`), `"` + strings.Repeat("a", 40) + `"`},
+		"a short pattern, long as a program": {items(`"items":{"pattern":"` + strings.Repeat("(a|.{999})", 40) + `"}`), `"` + strings.Repeat("a", 40) + `"`},
+		"long patterns of the names":         {items(`"items":{"patternProperties":{"` + strings.Repeat("(a|b|c)*", 2000) + `d":{}}}`), `{"` + strings.Repeat("a", 20) + `":1}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,5 +99,29 @@ func TestOnlyAFewOfManyProblemsAreWorded(t *testing.T) {
 	err = s.conform(spec)
 	if all := Problems(err); len(all) != maxProblems+1 || !strings.Contains(err.Error(), fmt.Sprintf("and %d more problems", 500-maxProblems)) {
 		t.Errorf("%d: %.300v", len(all), err)
+	}
+}
+
+func TestANumberOfTooManyDigitsIsRefusedByField(t *testing.T) {
+	t.Parallel()
+	digits := strings.Repeat("7", mostDigits)
+	for text, field := range map[string]string{
+		`{"a":{"b":[1,` + digits + `7]}}`: "spec.a.b[1]", `{"a":"` + digits + `7"}`: "", `{"a":` + digits + `}`: "",
+		`{"\\":1,"a":-` + digits + `}`: "spec.a", `{"a":"\"","b":` + digits + `0}`: "spec.b", `{"a":1.` + digits + `}`: "spec.a",
+	} {
+		_, err := canonical("spec", json.RawMessage(text))
+		if field == "" {
+			if err != nil {
+				t.Errorf("%.60s: %v", text, err)
+			}
+			continue
+		}
+		bad := (*Error)(nil)
+		if !errors.As(err, &bad) || bad.Field != field || !strings.Contains(bad.Reason, "at most 1000") {
+			t.Errorf("%.60s: %.200v", text, err)
+		}
+	}
+	if _, err := newSchema("spec.schema", json.RawMessage(`{"type":"object","properties":{"n":{"minimum":`+digits+`7}}}`)); err == nil {
+		t.Error("a schema with such a number is taken")
 	}
 }

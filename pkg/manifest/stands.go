@@ -71,7 +71,7 @@ func versions(ctx context.Context, q querier, of map[ident]int64) (map[ident]int
 // planned is a plan of which all that it was made from stood at one moment; it is not carried out.
 func (s *Store) planned(ctx context.Context, replan planner) (*plan, error) {
 	for range mostTries {
-		p, err := replan(ctx, s.db.read)
+		p, err := apart(ctx, s, func(ctx context.Context) (*plan, error) { return replan(ctx, s.db.read) })
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -40,6 +41,8 @@ type Store struct {
 	log       *slog.Logger
 
 	beforeCommit func() // of tests; nil = nothing
+
+	left atomic.Int64 // plans that are being made and that nobody waits for; see apart
 
 	mu       sync.Mutex // guards what follows
 	closed   bool

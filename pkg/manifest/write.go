@@ -28,9 +28,9 @@ var errMoved = errors.New("manifest: it was changed by others meanwhile")
 // planner reads and works out what to write; it may be called several times.
 type planner func(context.Context, querier) (*plan, error)
 
-// write carries out what a planner says. The plan is made before the transaction, so that the functions of kinds, which are other
-// people's, don't run inside it; if what it was made from has changed by the time everything is locked, it is made again,
-// inside.
+// write carries out what a planner says. The plan is made before the transaction and outside of any turn, so that neither checks nor
+// the functions of kinds, which are other people's, hold up what others write. If what it was made from has changed by the time
+// everything is locked, it is made again; when that has happened three times, inside, for a quarter of a second at most.
 func (s *Store) write(ctx context.Context, dry bool, replan planner) ([]Result[json.RawMessage], error) {
 	w, err := s.do(ctx, dry, replan)
 	if err != nil {
@@ -68,28 +68,25 @@ type writing struct {
 	wide   bool // it needs so many locks that it locks out all others
 
 	plan   *plan
-	held   locks   // in the transaction under way
-	mended []ident // of a kind that is written: stored objects that refer to something else by it
+	known  map[ident]acceptance // what kinds that are written say of stored objects
+	held   locks                // in the transaction under way
+	mended []ident              // of a kind that is written: stored objects that refer to something else by it
 	number int64
 	events []event.Event
 	ticket outbox.Ticket
 	token  event.Token
 }
 
-// run takes its turn and tries until it is done, or it is clear that it can't be.
+// run tries until it is done, or it is clear that it can't be.
 func (w *writing) run(ctx context.Context) error {
-	select {
-	case w.db.turns <- struct{}{}:
-		defer func() { <-w.db.turns }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 	var err error
 	for try := range mostTries {
 		if try > 0 && !errors.Is(err, errMoved) {
 			pause(ctx, min(time.Duration(1)<<try*time.Millisecond, 200*time.Millisecond))
 		}
-		err = w.try(ctx, try > 0 && w.db.inTx)
+		// From then on every second plan is made inside, so that nobody is got in the way of for ever.
+		inside := !w.dry && try >= triesOutside && (try-triesOutside)%2 == 0
+		err = w.attempt(ctx, inside)
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return err
