@@ -11,6 +11,8 @@ MATCH    ?=
 SEEDS    ?= 200
 CHAOS    ?= 60s
 OUTAGES  ?=
+WORLD    ?= 30m
+SEED     ?= 1
 SOAK     ?= 10m
 DATABASES ?= sqlite
 
@@ -31,7 +33,7 @@ RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false
 endif
 
 .DEFAULT_GOAL := all
-.PHONY: all help build test postgres lint fmt demo exact sim chaos soak topology model hostile bench bench-quick bench-go bench-check guards redis fuzz mutants tools clean
+.PHONY: all help build test postgres lint fmt demo exact sim chaos worlds soak topology model hostile bench bench-quick bench-go bench-check guards redis fuzz mutants tools clean
 
 all: fmt lint test ## format, lint, test (the default)
 
@@ -45,7 +47,7 @@ build: ## bin/lethe-node and bin/lethe-publisher
 test: postgres ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
 	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -timeout 60m ./...
-	cd chaos && $(GO) test ./judge
+	cd chaos && $(GO) test ./judge ./whole
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 
 postgres: ## a PostgreSQL and a PgBouncer for the tests: those that are installed, LETHE_TEST_POSTGRES, LETHE_TEST_PGBOUNCER, or Debian's
@@ -74,6 +76,9 @@ sim: ## the whole fleet under virtual time: SEEDS seeds; a failing one is replay
 
 chaos: postgres ## a real three-node cluster, nodes and brokers on two databases as processes, with faults and outages (OUTAGES=5s-2m), for CHAOS
 	cd chaos && $(GO) build -o ../$(BIN)/chaos . && ../$(BIN)/chaos -for $(CHAOS) -databases sqlite,postgres -outages '$(OUTAGES)'
+
+worlds: postgres ## a random world of brokers on SQLite and PostgreSQL, for WORLD: processes, relays, servers stopped and killed, a standby promoted; SEED
+	cd chaos && $(GO) build -o ../$(BIN)/chaos . && ../$(BIN)/chaos -world $(WORLD) -seed $(SEED)
 
 topology: postgres ## docker-compose.yml and Dockerfile, checked, and the same topology as processes
 	cd deploy && $(GO) test -count=1 -timeout 20m ./...

@@ -16,6 +16,7 @@ type command struct {
 	Reason string        `json:"reason,omitempty"`
 	Covers []judge.Cover `json:"covers,omitempty"`
 	For    int64         `json:"for,omitempty"` // nanoseconds
+	Body   string        `json:"body,omitempty"`
 }
 
 // Commands.
@@ -25,6 +26,11 @@ const (
 	doFinal      = "final"
 	doApply      = "apply"
 	doTicket     = "ticket"
+	doDelete     = "delete"
+	doList       = "list"
+	doSee        = "see"
+	doRound      = "round"
+	doIdle       = "idle"
 )
 
 // answer is what came of a command, or a node's own report: a line of JSON behind "D " or "S " on its standard output.
@@ -33,7 +39,8 @@ type answer struct {
 	Token   string `json:"token,omitempty"`
 	Ticket  string `json:"ticket,omitempty"`
 	Error   string `json:"error,omitempty"`
-	Refused bool   `json:"refused,omitempty"` // event.ErrInvalid
+	Refused bool   `json:"refused,omitempty"` // event.ErrInvalid; of a world: nothing of it is done
+	Body    string `json:"body,omitempty"`
 }
 
 // stats are a node's counts of one life.

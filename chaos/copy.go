@@ -58,7 +58,9 @@ func (c *copyOf) start() error {
 	c.past.add(c.last)
 	c.last, c.asked = stats{}, map[int64]chan answer{}
 	c.mu.Unlock()
-	c.judge.Reborn(c.index, life)
+	if c.judge != nil { // a world judges otherwise
+		c.judge.Reborn(c.index, life)
+	}
 	go func() { // ends with the process
 		for {
 			select {

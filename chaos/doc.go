@@ -17,6 +17,13 @@
 // stream's log has every acknowledged invalidation. Any violation is written to a file with the history around it, and the exit code
 // is 1. A slow machine is not a violation: what is judged is data, by moments.
 //
+// With -world there is another run, of brokers. Three processes share a SQLite file, three a PostgreSQL with a synchronous standby; callers apply
+// several documents at once, with guards and without, delete and list, and change what the kind refers to. Meanwhile relays, processes and the bus are stopped
+// and killed, connections of PostgreSQL are terminated, the server is killed and restarted, or its standby promoted. It goes on in rounds. Each ends at rest: triggers of
+// the run's own have written down what was stored, the stream tells what was announced, and package whole compares both with what callers asked for and were told; every
+// memoized view of every process is compared with its function. The seed decides what is asked and harmed; when each thing happens is up to the machine. The
+// mutants that a world has to catch are in testdata/mutants.json.
+//
 // It needs Linux. The full disk is a tmpfs, left out where mounting is not allowed. Network namespaces are not used: the proxies cut
 // every link in either direction, and what they cannot do (packets reordered or lost within a connection) TCP hides from both ends.
 package main

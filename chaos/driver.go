@@ -20,6 +20,7 @@ import (
 // options of a run.
 type options struct {
 	length    time.Duration
+	world     time.Duration
 	seed      uint64
 	faults    string
 	nodes     int

@@ -37,6 +37,10 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 			return beNode(ctx, args[1:])
 		case "broker":
 			return beBroker(ctx, args[1:])
+		case "bus":
+			return beBus(ctx, args[1:])
+		case "citizen":
+			return beCitizen(ctx, args[1:])
 		}
 	}
 	return drive(ctx, args, out)
@@ -59,6 +63,7 @@ var (
 func drive(ctx context.Context, args []string, out io.Writer) (err error) {
 	opt := options{}
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.DurationVar(&opt.world, "world", 0, "instead of all that: how long a world of brokers goes on; it takes -seed, -databases and -history")
 	flags.DurationVar(&opt.length, "for", time.Minute, "how long there are faults")
 	flags.Uint64Var(&opt.seed, "seed", 1, "of faults and writes")
 	flags.StringVar(&opt.faults, "faults", "", "kinds, with commas; all where empty; none")
@@ -86,6 +91,9 @@ func drive(ctx context.Context, args []string, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "lethe-chaos-")
 	if err != nil {
 		return err
+	}
+	if opt.world > 0 {
+		return liveInAWorld(ctx, opt, dir, out)
 	}
 	d := &driver{opt: opt, dir: dir, out: out, sabotage: opt.sabotage, life: ctx}
 	defer func() { err = errors.Join(err, d.close()) }()

@@ -86,7 +86,7 @@ func baselines(ctx context.Context, root string, list []mutant) error {
 	seen := map[string]bool{}
 	var problems []error
 	for _, m := range list {
-		if key := m.Pkg + " " + m.Run; !seen[key] {
+		if key := m.Module + " " + m.Pkg + " " + m.Run; !seen[key] {
 			seen[key] = true
 			problems = append(problems, baseline(ctx, root, m))
 		}

@@ -17,6 +17,8 @@ type mutant struct {
 	New  string `json:"new"`
 	Pkg  string `json:"pkg"`
 	Run  string `json:"run"`
+	// Module is the folder of the module that the tests are in, where it is another one of this repository.
+	Module string `json:"module"`
 }
 
 // load reads every list below root, in a stable order.

@@ -58,6 +58,32 @@ func TestOnlyAFailingTestCountsAsAKill(t *testing.T) {
 	}
 }
 
+func TestAMutantIsCaughtByATestOfAnotherModule(t *testing.T) {
+	t.Parallel()
+	for replacement, caught := range map[string]bool{`"a - b"`: true, `"b + a"`: false} {
+		root := tree(t, "[]")
+		for name, text := range map[string]string{
+			"use/go.mod": "module example.dev/use\n\ngo 1.26\n\nrequire example.dev/sum v0.0.0\n\nreplace example.dev/sum => ..\n",
+			"use/use_test.go": "package use\n\nimport (\n\t\"testing\"\n\n\t\"example.dev/sum/pkg/sum\"\n)\n\n" +
+				"func TestUse(t *testing.T) {\n\tif sum.Sum(1, 2) != 3 {\n\t\tt.Fatal(\"wrong\")\n\t}\n}\n",
+			"use/testdata/mutants.json": `[{"name": "m", "file": "pkg/sum/sum.go", "old": "a + b", "new": ` + replacement +
+				`, "module": "use", "pkg": ".", "run": "TestUse"}]`,
+		} {
+			path := filepath.Join(root, name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out strings.Builder
+		if err := run(t.Context(), &out, root, 1, ""); (err == nil) != caught {
+			t.Errorf("%s: %v\n%s", replacement, err, out.String())
+		}
+	}
+}
+
 func TestAnEmptyListIsAnError(t *testing.T) {
 	t.Parallel()
 	if err := run(t.Context(), &strings.Builder{}, tree(t, "[]"), 1, ""); err == nil {

@@ -20,7 +20,10 @@ const (
 	broken   verdict = "ERROR"
 )
 
-const testTimeout = 120 * time.Second
+const (
+	testTimeout   = 120 * time.Second
+	moduleTimeout = 5 * time.Minute
+)
 
 // try runs the tests of m with m in place. Only a test that ran and failed is a kill.
 func try(ctx context.Context, root string, m mutant) (verdict, error) {
@@ -68,14 +71,18 @@ func baseline(ctx context.Context, root string, m mutant) error {
 func runTests(ctx context.Context, root, dir string, m mutant, flags ...string) (string, error) {
 	program := filepath.Join(dir, "mutant.test")
 	compile := exec.CommandContext(ctx, "go", append(append([]string{"test", "-c", "-o", program, "-vet=off", "-ldflags=-s -w"}, flags...), m.Pkg)...)
-	compile.Dir = root
+	compile.Dir = filepath.Join(root, m.Module)
 	if out, err := compile.CombinedOutput(); err != nil {
 		return string(out), errors.New("does not compile")
 	} else if strings.Contains(string(out), "no test files") {
 		return string(out), nil
 	}
-	run := exec.CommandContext(ctx, program, "-test.run", m.Run, "-test.timeout", testTimeout.String(), "-test.failfast")
-	run.Dir = filepath.Join(root, m.Pkg)
+	timeout := testTimeout
+	if m.Module != "" { // of whole processes
+		timeout = moduleTimeout
+	}
+	run := exec.CommandContext(ctx, program, "-test.run", m.Run, "-test.timeout", timeout.String(), "-test.failfast")
+	run.Dir = filepath.Join(root, m.Module, m.Pkg)
 	out, err := run.CombinedOutput()
 	return string(out), err
 }
