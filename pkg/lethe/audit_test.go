@@ -205,6 +205,7 @@ func TestAChangeThatNobodyAnnouncedIsFoundStaleAndTheEventBeforeItIsNamed(t *tes
 		patient(t, f+" is found stale", func() bool {
 			return metric(t, n, "lethe_audit_checks_total", "function", f, "age", "1s", "result", "stale") == 1
 		})
+		patient(t, f+" is logged", func() bool { return len(log.lines("function="+f+" ")) > 0 })
 		lines := log.lines("function=" + f + " ")
 		if len(lines) != 1 {
 			t.Fatalf("%s: %d lines: %q", f, len(lines), lines)
@@ -356,6 +357,7 @@ func TestWhatCannotBeJudgedCountsAsAnErrorAndIsSaidOnce(t *testing.T) {
 	down.Store(true)
 	for _, f := range []string{"unsteady", "down", "panics"} {
 		patient(t, f+" is an error", func() bool { return audits(t, n, f, "error") >= 1 })
+		patient(t, f+" is logged", func() bool { return len(log.lines("function="+f+" ")) > 0 })
 		if lines := log.lines("function=" + f + " "); len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") {
 			t.Errorf("%s: %q", f, lines)
 		}

@@ -62,6 +62,7 @@ func TestASharedValueThatACallerChangesIsCounted(t *testing.T) {
 	if got := metric(t, n, "lethe_hot_values_modified_total", "function", "g"); got != 0 {
 		t.Fatalf("%v changes counted of values that nobody changed", got)
 	}
+	until(t, "changes are logged", func() bool { return len(log.lines("value_modified function=f")) > 0 })
 	if lines := log.lines("value_modified function=f"); len(lines) != 1 {
 		t.Fatalf("logged %q, want one line a minute that names the function", lines)
 	}

