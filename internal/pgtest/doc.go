@@ -9,5 +9,7 @@
 // PostgreSQL has to be installed (its programs are looked for in PATH and where Debian, Red Hat and Homebrew put them), or the
 // variable LETHE_TEST_POSTGRES names a server on which databases may be created. Without either the test fails; none is skipped.
 //
+// Cluster is servers of a test's own that may be stopped, copied, restored and promoted.
+//
 // Bouncer puts a PgBouncer in front of it, for the length of a test.
 package pgtest

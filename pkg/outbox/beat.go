@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -12,6 +13,7 @@ func (r *Relay) beats() {
 	var (
 		w     = watch{id: r.id, times: r.times, seen: make(map[string]sight)}
 		late  lateness
+		own   stamp
 		last  place
 		due   time.Duration
 		gone  absence
@@ -30,7 +32,7 @@ func (r *Relay) beats() {
 		at, _ := r.where()
 		if asked || at != last || r.now() >= due {
 			r.hooks.beat.call()
-			err := r.beat(&w, &late)
+			err := r.beat(&w, &own, &late)
 			if r.life.Err() == nil {
 				gone.say(r.log, r.now(), err)
 			}
@@ -64,31 +66,49 @@ func (a *absence) say(log *slog.Logger, now time.Duration, err error) {
 }
 
 // beat is one look at the others, in one transaction that is alone from its first statement on.
-func (r *Relay) beat(w *watch, late *lateness) error {
+func (r *Relay) beat(w *watch, own *stamp, late *lateness) error {
 	ctx, cancel := context.WithTimeout(r.life, r.times.fresh) // later than that it would be worth nothing
 	defer cancel()
 	began := r.now()
 	at, known := r.where()
-	proven := r.proven.Load()
+	proven, lost := r.proven.Load(), r.lost.Load()
+	home := r.home(ctx)
 	var (
 		found verdict
 		q     queue
+		mine  int64
 	)
 	err := r.transact(ctx, func(tx *sql.Tx) error {
-		bus, relays, err := r.enter(ctx, tx, at)
+		bus, relays, was, err := r.enter(ctx, tx, at)
 		if err != nil {
 			return err
 		}
 		if q, err = r.queued(ctx, tx); err != nil {
 			return err
 		}
-		found = w.judge(r.now(), at, known, proven, bus, relays, q)
+		for _, o := range relays {
+			if o.id == r.id {
+				mine = o.beat
+			}
+		}
+		from := own.origin(r.now(), r.times.lapse, mine, lost, home, was)
+		if from.back != "" {
+			w.queue = queueWatch{} // it knows rows by their numbers
+		}
+		waits := q
+		if was.owed > 0 && q.first == 0 { // what is owed becomes overdue as a row does: the worker may not have the bus
+			waits.first, waits.last = math.MaxInt64, math.MaxInt64
+		}
+		found = w.judge(r.now(), at, known, proven, bus, relays, waits)
+		found.origin, found.owing = from, was.owed > 0 || found.owed || from.back != ""
 		return found.apply(ctx, tx, r.id, at)
 	})
 	if err != nil {
 		return err
 	}
 	r.proven.CompareAndSwap(proven, false)
+	r.lost.CompareAndSwap(lost, false)
+	*own = stamp{mine, found.origin.life, r.now()}
 	w.agreed(found, at)
 	if r.post.set(at, &found, began) {
 		poke(r.wake)
@@ -96,38 +116,42 @@ func (r *Relay) beat(w *watch, late *lateness) error {
 	if found.left != "" {
 		r.log.Warn("the database moves to another bus: everything is announced there before anything else", "to", at.String(), "from", found.left)
 	}
+	if found.origin.back != "" {
+		r.log.Warn("the database has gone back to an earlier state: everything is announced before anything else", "event", "database_restored",
+			"found", found.origin.back)
+	}
 	r.saw(q.first != 0, q.oldest)
 	r.sayLate(late, q)
 	return nil
 }
 
 // enter locks the record of the bus, writes this relay's own row and reads all.
-func (r *Relay) enter(ctx context.Context, tx *sql.Tx, at place) (bus record, relays []other, err error) {
+func (r *Relay) enter(ctx context.Context, tx *sql.Tx, at place) (bus record, relays []other, was origins, err error) {
 	if _, err = tx.ExecContext(ctx, "INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT (one) DO UPDATE SET one = 1"); err != nil {
-		return bus, nil, err
+		return bus, nil, was, err
 	}
 	if _, err = tx.ExecContext(ctx, `INSERT INTO lethe_outbox_relays (id, fleet, epoch, beat) VALUES ($1, $2, $3, 1)
 		ON CONFLICT (id) DO UPDATE SET fleet = excluded.fleet, epoch = excluded.epoch, beat = lethe_outbox_relays.beat + 1`,
 		r.id, at.fleet, at.epoch); err != nil {
-		return bus, nil, err
+		return bus, nil, was, err
 	}
-	row := tx.QueryRowContext(ctx, "SELECT fleet, epoch, worker FROM lethe_outbox_bus WHERE one = 1")
-	if err := row.Scan(&bus.fleet, &bus.epoch, &bus.worker); err != nil {
-		return bus, nil, err
+	row := tx.QueryRowContext(ctx, "SELECT b.fleet, b.epoch, b.worker, b.owed, h.home, h.life FROM lethe_outbox_bus b, lethe_outbox_home h WHERE b.one = 1 AND h.one = 1")
+	if err := row.Scan(&bus.fleet, &bus.epoch, &bus.worker, &was.owed, &was.home, &was.life); err != nil {
+		return bus, nil, was, err
 	}
 	rows, err := tx.QueryContext(ctx, "SELECT id, fleet, epoch, beat FROM lethe_outbox_relays ORDER BY id")
 	if err != nil {
-		return bus, nil, err
+		return bus, nil, was, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var o other
 		if err := rows.Scan(&o.id, &o.at.fleet, &o.at.epoch, &o.beat); err != nil {
-			return bus, nil, err
+			return bus, nil, was, err
 		}
 		relays = append(relays, o)
 	}
-	return bus, relays, rows.Err()
+	return bus, relays, was, rows.Err()
 }
 
 // leave takes this relay's row away and gives the work back, so that nobody has to wait for its silence.

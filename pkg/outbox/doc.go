@@ -33,6 +33,10 @@
 // has been for a minute, or when the process itself saw its stream made anew, it takes over, and announces "everything" before
 // anything else, because the new bus may have missed what the old one was told.
 //
+// A database may go back to an earlier state: it is restored, or a standby that lags becomes the primary. What is remembered of rows is
+// remembered by their ids, never by their numbers, which are drawn again. A relay finds with its next beat that the database has gone
+// back (PostgreSQL tells, its own row is not as it left it, or a row is gone that it has published), and announces "everything".
+//
 // In SQLite, use WAL, a busy_timeout, synchronous=FULL and _txlock=immediate; another process than the one whose relay works
 // hears of a commit by the poll. In PostgreSQL, NOTIFY makes commits that announce take turns at their very end; where many
 // thousands a second are needed, drop the trigger lethe_outbox_notify and rely on the poll. PREPARE TRANSACTION needs that, too:

@@ -48,12 +48,17 @@ type stream struct {
 	mu     sync.Mutex // guards what follows
 	stored map[string]time.Time
 	order  []string
+	all    time.Time // when everything was announced last
 }
 
 func (s *stream) store(e event.Event) event.Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := e.Targets[0].Name()
+	if e.Targets[0] == event.All() {
+		s.all = time.Now()
+		return event.NewToken(fleet, "E1", uint64(len(s.order)))
+	}
 	if _, again := s.stored[name]; !again {
 		s.stored[name] = time.Now()
 		s.order = append(s.order, name)
@@ -163,6 +168,11 @@ type model struct {
 	one   bool // one road comes back, the others go on failing
 	wrote map[string]time.Time
 	next  map[string]int
+
+	backs bool            // the database goes back now and then
+	kept  string          // the copy that it goes back to
+	had   map[string]bool // what had been written by then
+	back  time.Time       // when it did last
 }
 
 func newModel(t *testing.T, seed uint64, one bool) *model {
@@ -203,6 +213,9 @@ func (m *model) begin() *road {
 // live is a few outages, and the time after each.
 func (m *model) live() {
 	for range 3 {
+		if m.backs {
+			m.keep()
+		}
 		outage := 5*time.Second + m.some(115*time.Second)
 		for end := time.Now().Add(outage); time.Now().Before(end); {
 			m.mishap(m.roads[m.rand.IntN(len(m.roads))])
@@ -223,18 +236,20 @@ func (m *model) live() {
 
 // mishap is what may become of a process and its way to the bus.
 func (m *model) mishap(p *road) {
-	switch m.rand.IntN(8) {
-	case 0:
+	switch n := m.rand.IntN(8); {
+	case n == 0:
 		p.freeze()
-	case 1:
+	case n == 1:
 		p.thaw()
-	case 2: // another program writes for long
+	case n == 2: // another program writes for long
 		tx, err := m.db.BeginTx(m.Context(), nil)
 		if err != nil {
 			m.Fatal(err)
 		}
 		m.pass(m.some(8 * time.Second))
 		_ = tx.Rollback()
+	case n == 3 && m.backs:
+		m.goBack()
 	default:
 		p.set(refusing + m.rand.IntN(states-refusing))
 	}
@@ -242,10 +257,14 @@ func (m *model) mishap(p *road) {
 
 // after watches that everything goes out, while the others go on failing where only one has come back.
 func (m *model) after(good *road) {
-	back := time.Now()
+	back, turn := time.Now(), m.some(20*time.Second)
 	for time.Since(back) < 40*time.Second {
 		m.write()
 		m.pass(m.some(2 * time.Second))
+		if turn > 0 && time.Since(back) > turn {
+			m.goBack()
+			turn = 0
+		}
 		if p := m.roads[m.rand.IntN(len(m.roads))]; m.one && p != good {
 			p.set(refusing + m.rand.IntN(states-refusing))
 			if m.rand.IntN(4) == 0 {
@@ -261,6 +280,9 @@ func (m *model) after(good *road) {
 func (m *model) inTime(back time.Time) {
 	m.to.mu.Lock()
 	defer m.to.mu.Unlock()
+	if since := later(back, m.back); !m.back.IsZero() && m.to.all.Before(m.back) && time.Since(since) > backFor {
+		m.Fatalf("everything has waited for %v to be announced", time.Since(since))
+	}
 	for name, at := range m.wrote {
 		if at.Before(back) {
 			at = back
@@ -312,7 +334,7 @@ func (m *model) inOrder() {
 	last := map[string]int{}
 	for _, name := range m.to.order {
 		var n int
-		if _, err := fmt.Sscanf(name[2:], "%d", &n); err != nil || n != last[name[:1]]+1 {
+		if _, err := fmt.Sscanf(name[2:], "%d", &n); err != nil || n <= last[name[:1]] || n != last[name[:1]]+1 && !m.backs {
 			m.Errorf("%s follows %d", name, last[name[:1]])
 		}
 		last[name[:1]] = n

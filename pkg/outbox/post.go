@@ -17,10 +17,11 @@ type post struct {
 	err     error         // ErrOtherBus
 	working bool
 	overdue int64         // the work is another's, and rows up to this number are tried here as well; 0 = none
-	term    int           // counts each time that the work, a trial or the bus was gained
+	term    int           // counts each time that the work, a trial, the bus or a debt was gained
 	renewed time.Duration // when the last beat that succeeded began
 	worker  string        // who has the lease
 	held    time.Duration // how long this relay has seen it there
+	owing   bool          // everything is owed to the bus
 	closed  bool
 }
 
@@ -52,13 +53,13 @@ func (p *post) set(agreed place, v *verdict, renewed time.Duration) (gained bool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	active, was := v.work || v.overdue > 0, p.working || p.overdue > 0
-	gained = active && (!was || v.work && !p.working || agreed != p.agreed)
+	gained = active && (!was || v.work && !p.working || agreed != p.agreed || v.owing && !p.owing)
 	if gained {
 		p.term++
 	}
 	told := p.ok != v.ok || p.agreed != agreed || p.working != v.work || (p.err == nil) != (v.err == nil)
 	p.agreed, p.ok, p.working, p.overdue, p.err, p.renewed = agreed, v.ok, v.work, v.overdue, v.err, renewed
-	p.worker, p.held = v.worker, v.held
+	p.worker, p.held, p.owing = v.worker, v.held, v.owing
 	if told {
 		p.tell()
 	}

@@ -65,6 +65,8 @@ type Relay struct {
 	tickets tickets
 	stats   collector
 	work    work                    // of the worker's goroutine alone
+	asked   int                     // which of the questions for its home the database answers; of the beats' goroutine alone
+	lost    atomic.Bool             // a row that was published here is gone
 	proven  atomic.Bool             // overdue rows were published here, beside the worker
 	seen    atomic.Pointer[look]    // rows that waited at the last look at the database; nil = none
 	trouble atomic.Pointer[trouble] // why rows wait, as far as this relay knows; nil = nothing has failed since the last that went

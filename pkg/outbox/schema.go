@@ -64,7 +64,7 @@ INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS lethe_outbox_home (
   one  INTEGER PRIMARY KEY CHECK (one = 1),
   home TEXT    NOT NULL DEFAULT '', -- the database that this was written in, as its server tells it
-  life TEXT    NOT NULL DEFAULT ''  -- a UUID, another one each time that it is found
+  life TEXT    NOT NULL DEFAULT ''  -- a number and a UUID, others each time that it is found
 );
 INSERT INTO lethe_outbox_home (one) VALUES (1) ON CONFLICT DO NOTHING;
 

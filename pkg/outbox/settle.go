@@ -86,7 +86,11 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 		places = append(places, q.id, q.number, string(q.ticket), fleet, epoch, int64(q.token.Sequence()))
 		highest = max(highest, q.number)
 	}
-	if _, err := tx.ExecContext(ctx, deleteRows(len(acked)), ids...); err != nil {
+	done, err := tx.ExecContext(ctx, deleteRows(len(acked)), ids...)
+	if err != nil {
+		return err
+	}
+	if err := r.missing(ctx, tx, done, ids, acked); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, insertDone(len(acked)), places...); err != nil {
@@ -97,9 +101,39 @@ func (r *Relay) remove(ctx context.Context, tx *sql.Tx, at place, acked []*queue
 	}
 	r.work.unpruned = 0
 	for _, table := range []string{"lethe_outbox_announced", "lethe_outbox_done"} {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE number <= $1", highest-doneMost); err != nil {
+		if _, err = tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE number <= $1", highest-doneMost); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// missing notes when rows that are stored in the stream were not there to be taken away, and no other relay has done that: the database
+// has gone back to a state in which they had not been committed.
+func (r *Relay) missing(ctx context.Context, tx *sql.Tx, deleted sql.Result, ids []any, acked []*queued) error {
+	there, err := deleted.RowsAffected()
+	if err != nil {
+		return err
+	}
+	want, tickets := make(map[string]bool, len(acked)), make([]any, len(acked))
+	for i, q := range acked {
+		want[q.id], tickets[i] = true, string(q.ticket)
+	}
+	if int(there) >= len(want) {
+		return nil
+	}
+	var byOthers, byFirst int
+	row := tx.QueryRowContext(ctx, "SELECT count(*) FROM lethe_outbox_announced WHERE id IN "+list(len(ids)), ids...)
+	if err := row.Scan(&byOthers); err != nil {
+		return err
+	}
+	row = tx.QueryRowContext(ctx, "SELECT count(*) FROM lethe_outbox_done WHERE ticket IN "+list(len(tickets)), tickets...)
+	if err := row.Scan(&byFirst); err != nil {
+		return err
+	}
+	if int(there)+byOthers+byFirst < len(want) {
+		r.lost.Store(true)
+		poke(r.beatNow)
 	}
 	return nil
 }

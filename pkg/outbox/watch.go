@@ -53,6 +53,8 @@ type verdict struct {
 	held     time.Duration // how long it has been seen to
 	changed  bool          // the worker has to be written
 	gone     []string      // relays nobody has heard of for long
+	origin   origin
+	owing    bool // everything is owed, now or since before
 }
 
 // judge looks at what stands in the tables. proven says that this relay has published what was overdue beside the worker.
@@ -161,6 +163,16 @@ func (v *verdict) apply(ctx context.Context, tx *sql.Tx, id string, at place) er
 	}
 	if v.changed {
 		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET worker = $1 WHERE one = 1", v.worker); err != nil {
+			return err
+		}
+	}
+	if v.origin.back != "" {
+		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET owed = owed + 1 WHERE one = 1"); err != nil {
+			return err
+		}
+	}
+	if v.origin.write {
+		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_home SET home = $1, life = $2 WHERE one = 1", v.origin.home, v.origin.life); err != nil {
 			return err
 		}
 	}

@@ -191,7 +191,7 @@ func (r *Relay) pay(at place) bool {
 		return true
 	}
 	if r.late.Err() == nil {
-		r.log.Warn("the database has moved to this bus, and everything can't be announced on it yet; rows wait", "error", err)
+		r.log.Warn("everything is to be announced before any row, and can't be yet; rows wait", "error", err)
 	}
 	r.failed(err)
 	r.hold("")
@@ -199,19 +199,16 @@ func (r *Relay) pay(at place) bool {
 }
 
 func (r *Relay) payOwed(at place) error {
-	r.work.base = event.Token{}
-	if r.stream == nil {
-		return nil
-	}
 	owed, err := r.owed(at)
-	if err != nil || !owed {
+	if err != nil || owed == 0 {
 		return err
 	}
+	clear(r.work.told) // what stands in the table was told before, of another state
 	ctx, cancel := context.WithTimeout(r.late, publishFor)
 	defer cancel()
 	token, err := r.pub.Publish(ctx, event.Event{
 		ID: event.NewID(), Source: sourceOf(at.fleet), Time: time.Now(), Targets: []event.Target{event.All()},
-		Reason: "the outbox has moved to this bus, which may have missed what another was told",
+		Reason: "the outbox has moved to this bus, which may have missed what another was told, or its database has gone back to an earlier state",
 	})
 	if err != nil {
 		return err
@@ -222,17 +219,25 @@ func (r *Relay) payOwed(at place) error {
 	r.work.base = token
 	ctx, cancel = r.answering()
 	defer cancel()
-	_, err = r.db.ExecContext(ctx, "UPDATE lethe_outbox_bus SET owed = 0 WHERE fleet = $1 AND epoch = $2", at.fleet, at.epoch)
-	return err
+	done, err := r.db.ExecContext(ctx, "UPDATE lethe_outbox_bus SET owed = 0 WHERE fleet = $1 AND epoch = $2 AND owed = $3", at.fleet, at.epoch, owed)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err == nil && n == 0 && r.stream != nil {
+		return errors.New("there is another reason for it meanwhile")
+	}
+	return nil
 }
 
-func (r *Relay) owed(at place) (bool, error) {
+// owed is not 0 where everything is to be announced on a bus. A publisher that tells nothing of its bus is taken to be on the recorded one.
+func (r *Relay) owed(at place) (owed int, err error) {
 	ctx, cancel := r.answering()
 	defer cancel()
-	var owed int
-	row := r.db.QueryRowContext(ctx, "SELECT owed FROM lethe_outbox_bus WHERE fleet = $1 AND epoch = $2", at.fleet, at.epoch)
-	err := row.Scan(&owed)
-	return owed != 0, err
+	query, args := "SELECT owed FROM lethe_outbox_bus WHERE fleet = $1 AND epoch = $2", []any{at.fleet, at.epoch}
+	if r.stream == nil {
+		query, args = "SELECT owed FROM lethe_outbox_bus WHERE one = 1", nil
+	}
+	return owed, r.db.QueryRowContext(ctx, query, args...).Scan(&owed)
 }
 
 // answering bounds one question to the database.
