@@ -68,7 +68,7 @@ func (c *closing) unknown(sch *jsonschema.Schema, field string, value any, steps
 	if len(c.plain) == 0 {
 		return true
 	}
-	u := unknowns{closing: c, work: work{root: c.root, left: steps, refs: map[string]any{}}, bad: bad}
+	u := unknowns{closing: c, work: newWork(c.root, steps), bad: bad}
 	u.value(field, []*jsonschema.Schema{sch}, value, 0)
 	return u.work.left >= 0
 }

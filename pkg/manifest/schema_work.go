@@ -18,7 +18,7 @@ const (
 // tooMuch says whether a value would take too long to check. It makes the steps of the check without what makes them expensive,
 // as if nothing could be left out, and gives up at the bound.
 func (s *schema) tooMuch(value any, most int) bool {
-	w := work{root: s.root, left: most, refs: map[string]any{}, programs: map[string]int{}}
+	w := newWork(s.root, most)
 	w.value(s.root, value)
 	return w.left < 0
 }
@@ -35,6 +35,10 @@ type work struct {
 	refs map[string]any
 
 	programs map[string]int // of patterns
+}
+
+func newWork(root any, steps int) work {
+	return work{root: root, left: steps, refs: map[string]any{}, programs: map[string]int{}}
 }
 
 // value makes the steps that one schema takes for one value.
