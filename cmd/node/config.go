@@ -15,6 +15,7 @@ import (
 	"github.com/lethe-cache/lethe/cmd/internal/cli"
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
+	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
 const defaultHTTP = "127.0.0.1:8080"
@@ -26,6 +27,8 @@ type config struct {
 	natsListen    listenAddress
 	stateDir      string
 	databaseURL   string
+	journal       bool
+	journalFor    time.Duration
 	http          string
 	httpTokenFile string
 	admin         string
@@ -54,6 +57,8 @@ func (c *config) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.stateDir, "state-dir", "", "folder of the NATS server in this process, and of its database; empty: in memory, forgotten when the node ends")
 	fs.StringVar(&c.databaseURL, "database-url", "", "where manifests are kept, one for the whole fleet: sqlite:FILE, sqlite::memory:, postgres://… or none "+
 		"(default: beside a NATS server in this process, SQLite in --state-dir or in memory; else none) (DATABASE_URL)")
+	fs.BoolVar(&c.journal, "journal", false, "write down, in the database, who applies, deletes and invalidates which manifests, and what changes")
+	fs.DurationVar(&c.journalFor, "journal-for", manifest.DefaultJournal, "how long --journal keeps it; at least 1m")
 	fs.StringVar(&c.http, "http", defaultHTTP, "address to answer HTTP on; other than loopback needs --http-token-file")
 	fs.StringVar(&c.httpTokenFile, "http-token-file", "", "file with the token that HTTP callers have to send (Authorization: Bearer)")
 	fs.StringVar(&c.admin, "admin", "", "another address for /livez, /readyz and /metrics, with connections of its own; asks for no token; empty: only --http has them")
@@ -127,7 +132,7 @@ func (c *config) validate() error {
 	}
 	problems = append(problems, c.checkBus()...)
 	problems = append(problems, c.checkNode()...)
-	problems = append(problems, checkDatabase(c.databaseURL))
+	problems = append(problems, checkDatabase(c.databaseURL), c.checkJournal())
 	return cli.Exit(cli.CodeUsage, errors.Join(problems...))
 }
 

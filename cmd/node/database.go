@@ -58,6 +58,25 @@ func checkDatabase(dsn string) error {
 	return fmt.Errorf("--database-url: %s", want)
 }
 
+// checkJournal refuses a journal that can't be kept.
+func (c *config) checkJournal() error {
+	switch {
+	case c.journal && c.database() == "":
+		return errors.New("--journal: this node keeps no manifests, whose journal it would be: give --database-url")
+	case c.journal && c.journalFor < manifest.MinJournal:
+		return fmt.Errorf("--journal-for %v: want at least %v", c.journalFor, manifest.MinJournal)
+	}
+	return nil
+}
+
+// journaled is how the store is opened where a journal is wanted.
+func (c *config) journaled() []manifest.Option {
+	if !c.journal {
+		return nil
+	}
+	return []manifest.Option{manifest.WithJournal(c.journalFor)}
+}
+
 // openDatabase opens the manifests, if the node keeps any.
 func openDatabase(ctx context.Context, cfg *config, node *lethe.Node, logger *slog.Logger, opened *closers) (*manifest.Store, error) {
 	dsn := cfg.database()
@@ -69,7 +88,7 @@ func openDatabase(ctx context.Context, cfg *config, node *lethe.Node, logger *sl
 		logger.Warn("--database-url sqlite::memory: is this node's own: no other node of the fleet finds what is applied here")
 	}
 	store, err := opening(ctx, cli.RedactDatabase(dsn), openNotice, openFor, logger, func(ctx context.Context) (*manifest.Store, error) {
-		return manifest.Open(ctx, dsn, node, manifest.WithLogger(logger))
+		return manifest.Open(ctx, dsn, node, append(cfg.journaled(), manifest.WithLogger(logger))...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--database-url %s: %w", cli.RedactDatabase(dsn), hidden(err, dsn))

@@ -32,7 +32,10 @@ func newGuard(tokenFile string, loopback bool) (*guard, error) {
 	if tokenFile == "" {
 		return g, nil
 	}
-	return g, g.reload()
+	if err := g.reload(); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // reload reads the file of tokens again. One that is not as it should be changes nothing.

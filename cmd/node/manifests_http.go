@@ -28,6 +28,7 @@ func (a *api) manifestRoutes(mux *http.ServeMux) {
 		"POST /v1/manifests/{kind}/invalidate":                    {(*manifests).serveInvalidate, nil},
 		"POST /v1/manifests/{kind}/{namespace}/invalidate":        {(*manifests).serveInvalidate, nil},
 		"POST /v1/manifests/{kind}/{namespace}/{name}/invalidate": {(*manifests).serveInvalidate, nil},
+		"GET /v1/manifests/{kind}/{namespace}/{name}/log":         {(*manifests).serveLog, []string{"since", "limit", "continue"}},
 		"GET /v1/tickets/{ticket}":                                {(*manifests).serveTicket, []string{"timeout"}},
 		"GET /v1/kinds":                                           {(*manifests).serveKinds, nil},
 		"GET /v1/kinds/{kind}":                                    {(*manifests).serveKind, nil},

@@ -24,11 +24,10 @@ func (f *actorFlag) who() (string, error) {
 	if f.said != "" {
 		return f.said, cli.Exit(cli.CodeUsage, event.CheckActor("--actor", f.said))
 	}
-	me := whoami()
-	if event.CheckActor("--actor", me) != nil {
-		return "", nil
+	if me := whoami(); event.CheckActor("--actor", me) == nil {
+		return me, nil
 	}
-	return me, nil
+	return "", nil
 }
 
 // whoami is user@host.

@@ -79,7 +79,7 @@ func newInvalidate(o *options) *cobra.Command {
 	flags.BoolVar(&in.all, "all", false, "everything, on every node of the fleet")
 	flags.BoolVar(&in.yes, "yes", false, "do not ask before --all")
 	flags.BoolVar(&in.soft, "soft", false, "nodes may serve the old value while they load the new one")
-	in.actorFlag.add(cmd)
+	in.add(cmd)
 	flags.StringVar(&in.reason, "reason", "", "why, for those who watch")
 	flags.BoolVar(&in.wait, "wait", false, "wait until the whole fleet has applied it; exit code 3 when --timeout ends first")
 	flags.BoolVar(&in.force, "force", false, "ask no node whether there is such a function, and warn of nothing")

@@ -94,8 +94,8 @@ func benchOf(ts *testscript.TestScript) *bench {
 	return b
 }
 
-// node NAME FLEET [DATABASE] starts a node that memoizes catalog.price and waits until it is current. With a database it keeps
-// manifests there.
+// node NAME FLEET [DATABASE [journal]] starts a node that memoizes catalog.price and waits until it is current. With a database it keeps
+// manifests there, and a journal of them.
 func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	b := benchOf(ts)
 	ctx, cancel := context.WithTimeout(context.Background(), cmdtest.Patience)
@@ -115,7 +115,11 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	var answers []ctl.Endpoint
 	outbox := func() *ctl.Outbox { return nil }
 	if len(args) > 2 {
-		store, err := manifest.Open(ctx, args[2], s.node)
+		var opts []manifest.Option
+		if len(args) > 3 {
+			opts = append(opts, manifest.WithJournal(0))
+		}
+		store, err := manifest.Open(ctx, args[2], s.node, opts...)
 		ts.Check(err)
 		ts.Defer(func() { _ = store.Close() })
 		s.desk = desk.New(s.node, store, time.Hour, slog.New(slog.DiscardHandler))

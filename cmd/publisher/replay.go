@@ -68,7 +68,7 @@ func newReplay(o *options) *cobra.Command {
 	flags.StringVar(&r.since, "since", "", "begin with what was stored that long ago (2h) or then (2026-11-22T10:00:00Z)")
 	flags.StringVar(&r.until, "until", "", "end with what was stored that long ago, or then; now")
 	flags.StringArrayVar(&r.tags, "tag", nil, "only events that concern this tag, or the tags below it when it ends in ':' or '/'; several: any of them")
-	r.actorFlag.add(cmd)
+	r.add(cmd)
 	flags.BoolVar(&r.yes, "yes", false, "send it")
 	return cmd
 }

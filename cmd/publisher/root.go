@@ -52,7 +52,7 @@ func newRoot() *cobra.Command {
 	flags.VarP(&o.output, "output", "o", "table, json, yaml or name")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long to wait for a connection and for an answer")
 	root.AddCommand(newInvalidate(o), newWait(o), newNodes(o), newWatch(o), newExplain(o), newStream(o), newVersion(o))
-	root.AddCommand(newApply(o), newDelete(o), newSetStatus(o), newGet(o), newDiff(o), newKinds(o), newExample(o))
+	root.AddCommand(newApply(o), newDelete(o), newSetStatus(o), newGet(o), newDiff(o), newKinds(o), newExample(o), newLog(o))
 	root.AddCommand(newReceivers(o), newDeadLetters(o), newReplay(o))
 	// Cannot fail: the flag is there.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))

@@ -20,6 +20,26 @@ func Member(path, name string) string {
 // Item is an element of the list at path: spec.plugins[2].
 func Item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
+// Step is a part of a path: a member's name, or the number of an element.
+type Step struct {
+	Name string
+	Item int    // -1 where it is a name
+	Path string // from the beginning up to here
+}
+
+// Steps takes a path apart, as far as it is one.
+func Steps(path string) (all []Step) {
+	for rest := path; rest != ""; {
+		name, item, after, ok := cut(rest)
+		if !ok {
+			return all
+		}
+		rest = after
+		all = append(all, Step{name, item, path[:len(path)-len(rest)]})
+	}
+	return all
+}
+
 // cut takes the first step off a path: a name, or the number of an element (name is "" then).
 func cut(path string) (name string, item int, rest string, ok bool) {
 	if !strings.HasPrefix(path, "[") {

@@ -26,8 +26,9 @@ const maxActor = 256
 
 // Actor is who made a change. It is worth as much as the right to publish: whoever may write to the log may write any name into it.
 type Actor struct {
-	Type, ID string
-	Claim    string // who an actor that is known says it acts for; see [AttributeClaim]
+	Type  string `json:"type,omitempty"`
+	ID    string `json:"id,omitempty"`
+	Claim string `json:"claim,omitempty"` // who an actor that is known says it acts for; see [AttributeClaim]
 }
 
 // Actor is who made the change that e is about.

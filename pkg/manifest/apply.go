@@ -282,5 +282,9 @@ func (s *Store) apply(ctx context.Context, text []byte, dry bool) ([]Result[json
 	if err != nil {
 		return nil, err
 	}
-	return s.write(ctx, dry, func(ctx context.Context, q querier) (*plan, error) { return s.planApply(ctx, q, all) })
+	results, err := s.write(ctx, dry, func(ctx context.Context, q querier) (*plan, error) { return s.planApply(ctx, q, all) })
+	if err != nil && !dry {
+		err = s.refuse(ctx, verbApply, deniedOf(all), err)
+	}
+	return results, err
 }

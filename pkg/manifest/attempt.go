@@ -26,6 +26,7 @@ func (w *writing) attempt(ctx context.Context, inside bool) error {
 		if err := w.prepare(ctx); err != nil || w.dry || w.plan.idle() {
 			return err
 		}
+		w.differences()
 	}
 	select {
 	case w.db.turns <- struct{}{}:
@@ -42,6 +43,7 @@ func (w *writing) attempt(ctx context.Context, inside bool) error {
 		if p.idle() {
 			return p.stands(ctx, w.db.read, false)
 		}
+		w.differences()
 	}
 	return w.try(ctx, inside)
 }
@@ -108,6 +110,7 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 		if w.plan.idle() {
 			return w.plan.stands(ctx, tx, false)
 		}
+		w.differences()
 	}
 	if err := w.carryOut(ctx, tx); err != nil {
 		return err
@@ -157,8 +160,10 @@ func (w *writing) carryOut(ctx context.Context, tx *sql.Tx) error {
 	if w.events, err = w.announcement(ctx, tx, ordered); err != nil {
 		return err
 	}
-	w.ticket, err = outbox.AppendEvents(ctx, tx, w.events...)
-	return cantAnnounce(err)
+	if w.ticket, err = outbox.AppendEvents(ctx, tx, w.events...); err != nil {
+		return cantAnnounce(err)
+	}
+	return w.note(ctx, tx, ordered)
 }
 
 // cantAnnounce is the error of an announcement that is not written.

@@ -24,6 +24,9 @@ func (b *Broker[S]) Apply(ctx context.Context, m Manifest[S]) (Result[S], error)
 	r, err := only(b.store.write(ctx, false, func(ctx context.Context, q querier) (*plan, error) {
 		return b.store.planApply(ctx, q, all)
 	}))
+	if err != nil {
+		err = b.store.refuse(ctx, verbApply, deniedOf(all), err)
+	}
 	return b.typed(r, err)
 }
 

@@ -10,7 +10,7 @@ import (
 // namespace is [DefaultNamespace]. A kind that has objects can't be deleted: [ErrConflict]. The result carries the object as it
 // was, under the resourceVersion of its end; ticket and token are as with Apply.
 func (s *Store) Delete(ctx context.Context, kind, namespace, name string) (Result[json.RawMessage], error) {
-	return only(s.write(ctx, false, func(ctx context.Context, q querier) (*plan, error) {
+	r, err := only(s.write(ctx, false, func(ctx context.Context, q querier) (*plan, error) {
 		c, p, err := s.planOne(ctx, q, kind, namespace, name)
 		if err != nil {
 			return nil, err
@@ -21,6 +21,7 @@ func (s *Store) Delete(ctx context.Context, kind, namespace, name string) (Resul
 		c.action = Deleted
 		return p, c.ask()
 	}))
+	return r, s.refuse(ctx, verbDelete, deniedOne(kind, namespace, name), err)
 }
 
 // planOne is a plan for one object that is there or not.

@@ -24,5 +24,6 @@
 // several may share a SQLite file on one machine.
 //
 // What it does not do: it runs nothing. What has to follow a change is done by a receiver (lethe.Node.Receive), by a program that
-// watches, or when it is next read. It keeps no history. Reads are of the database as it is: memoize them.
+// watches, or when it is next read. It keeps no history, but for the
+// journal of [WithJournal]. Reads are of the database as it is: memoize them.
 package manifest

@@ -15,6 +15,11 @@ import (
 // 1,000 objects, their families). It reads all of them, so it takes as long as they are many. One event is about the kind, without a
 // name; receivers with ForKinds get it.
 func (s *Store) InvalidateCache(ctx context.Context, kind, namespace, name string) (Result[json.RawMessage], error) {
+	r, err := s.invalidate(ctx, kind, namespace, name)
+	return r, s.refuse(ctx, verbInvalidate, deniedOne(kind, namespace, name), err)
+}
+
+func (s *Store) invalidate(ctx context.Context, kind, namespace, name string) (Result[json.RawMessage], error) {
 	if name == "" {
 		return s.invalidateAll(ctx, kind, namespace)
 	}

@@ -203,7 +203,7 @@ func storedShape(o Object) (*shape, error) {
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	s.schema, s.spec, s.reports = checked.text, k.prepare, status.reports
+	s.schema, s.secrets, s.spec, s.reports = checked.text, secretsIn(checked.written), k.prepare, status.reports
 	if len(k.stale) > 0 {
 		s.makes = k.targets
 	}

@@ -17,6 +17,7 @@ type shape struct {
 	schema                   json.RawMessage
 	statusSchema             json.RawMessage // nil = none was given
 	example                  json.RawMessage // a whole manifest
+	secrets                  secrets         // the schema, where it marks fields as secret
 
 	code     guard                                                    // what calls the functions of a Go kind
 	spec     func(Object) (json.RawMessage, error)                    // checked, defaults filled, canonical

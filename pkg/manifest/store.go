@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,7 +22,10 @@ var ErrClosed = errors.New("manifest: the store is closed")
 // Option of [Open].
 type Option interface{ apply(*options) }
 
-type options struct{ log *slog.Logger }
+type options struct {
+	log     *slog.Logger
+	journal time.Duration // 0 = none
+}
 
 type optionFunc func(*options)
 
@@ -39,6 +43,7 @@ type Store struct {
 	relay     *outbox.Relay
 	kinds     *registry
 	log       *slog.Logger
+	journal   *journal // nil = none is kept
 
 	beforeCommit func() // of tests; nil = nothing
 
@@ -82,6 +87,9 @@ func Open(ctx context.Context, dsn string, p outbox.Publisher, opts ...Option) (
 	if s.relay, err = outbox.StartRelay(ctx, db.write, p, outbox.RelayConfig{Poll: db.poll, Logger: o.log}); err != nil {
 		return nil, errors.Join(fmt.Errorf("manifest: %w", err), db.close())
 	}
+	if err := openJournal(ctx, s, o.journal); err != nil {
+		return nil, errors.Join(err, s.relay.Close(), db.close())
+	}
 	return s, nil
 }
 
@@ -97,6 +105,7 @@ func (s *Store) Close() error {
 		}
 		s.mu.Unlock()
 		s.under.Wait()
+		s.journal.close()
 		s.closeErr = errors.Join(s.relay.Close(), s.db.close())
 	})
 	return s.closeErr

@@ -50,7 +50,7 @@ func typed[S any](k Kind[S], log *slog.Logger) (*shape, error) {
 	if err != nil {
 		return nil, registering(k.Name, err)
 	}
-	s.schema = checked.text
+	s.schema, s.secrets = checked.text, secretsIn(checked.written)
 	g := goKind[S]{Kind: k, t: t, schema: checked, code: s.code}
 	s.spec, s.retain = g.prepare, g.retain
 	if k.Stale != nil {

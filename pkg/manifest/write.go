@@ -67,14 +67,15 @@ type writing struct {
 	dry    bool
 	wide   bool // it needs so many locks that it locks out all others
 
-	plan   *plan
-	known  map[ident]acceptance // what kinds that are written say of stored objects
-	held   locks                // in the transaction under way
-	mended []ident              // of a kind that is written: stored objects that refer to something else by it
-	number int64
-	events []event.Event
-	ticket outbox.Ticket
-	token  event.Token
+	plan    *plan
+	differs map[*change]differing // of the plan, for the journal
+	known   map[ident]acceptance  // what kinds that are written say of stored objects
+	held    locks                 // in the transaction under way
+	mended  []ident               // of a kind that is written: stored objects that refer to something else by it
+	number  int64
+	events  []event.Event
+	ticket  outbox.Ticket
+	token   event.Token
 }
 
 // run tries until it is done, or it is clear that it can't be.

@@ -30,7 +30,7 @@ func keeps(t *testing.T, url string, u User, text string, log *slog.Logger) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	store, err := manifest.Open(t.Context(), "sqlite::memory:", n)
+	store, err := manifest.Open(t.Context(), "sqlite::memory:", n, manifest.WithJournal(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,7 @@ func TestAnEditorOfOneKindMayDoNothingWithAnother(t *testing.T) {
 		ctl.List:       `{"kind": "PLUGIN"}`,
 		ctl.Invalidate: `{"kind": "plugin"}`,
 		ctl.SetStatus:  `{"kind": "plugin", "name": "search", "status": {"phase": "ready"}}`,
+		ctl.Log:        `{"kind": "plugins", "name": "search"}`,
 		ctl.Delete:     `{"kind": "Plugin", "name": "search"}`,
 	} {
 		if what == ctl.Delete {
@@ -104,6 +105,7 @@ func TestAnEditorOfOneKindMayDoNothingWithAnother(t *testing.T) {
 		{ctl.Get, account, 0},
 		{ctl.List, account[:len(account)-len(`, "name": "acme"}`)] + "}", 0},
 		{ctl.Invalidate, account, 0},
+		{ctl.Log, account, 0},
 		{ctl.SetStatus, account[:len(account)-1] + `, "status": {"phase": "hacked"}}`, 0},
 		{ctl.Delete, `{"kind": "plugin", "Kind": "acc", "name": "acme"}`, 0},
 	} {

@@ -34,7 +34,7 @@ func TestAnEditorAppliesManifestsThroughANodeWithADatabase(t *testing.T) {
 	first, second, e, a := login(t, url, keeper), login(t, url, other), login(t, url, editor), login(t, url, admin)
 
 	n := open(t, first, "keeper")
-	store, err := manifest.Open(t.Context(), "sqlite::memory:", n)
+	store, err := manifest.Open(t.Context(), "sqlite::memory:", n, manifest.WithJournal(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,7 @@ func TestAnEditorAppliesManifestsThroughANodeWithADatabase(t *testing.T) {
 		ask(c, ctl.Kinds, "", &ctl.KindList{})
 		ask(c, ctl.Ticket, `{"ticket": "`+done.Ticket+`"}`, &ctl.Announcement{})
 		ask(c, ctl.Invalidate, `{"kind": "plugin", "name": "search"}`, &ctl.Written{})
+		ask(c, ctl.Log, `{"kind": "plugin", "name": "search"}`, &ctl.LogPage{})
 	}
 	ask(e, ctl.Delete, `{"kind": "plugin", "name": "search"}`, &ctl.Written{})
 	ask(a, ctl.Delete, `{"kind": "kind", "name": "plugin"}`, &ctl.Written{})

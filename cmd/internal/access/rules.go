@@ -72,6 +72,7 @@ func (r *rules) manifests() {
 		ctl.Apply: "apply manifests", ctl.Delete: "delete manifests", ctl.SetStatus: "report the status of manifests", ctl.Invalidate: "announce manifests without a change",
 		ctl.Get: "read a manifest", ctl.List: "list manifests", ctl.Diff: "see what apply would change",
 		ctl.Kinds: "which kinds there are", ctl.Ticket: "ask whether a change is announced",
+		ctl.Log: "read who changed a manifest, and what",
 	}
 	for _, what := range ctl.ManifestVerbs() {
 		if !slices.Contains(ctl.KindVerbs(), what) {

@@ -25,16 +25,19 @@ const (
 	Kinds      = "kinds"
 	Invalidate = "invalidate"
 	Ticket     = "ticket"
+	Log        = "log"
 )
 
 // ManifestVerbs are the questions about manifests, those that change something first.
 func ManifestVerbs() []string {
-	return []string{Apply, Delete, SetStatus, Invalidate, Get, List, Diff, Kinds, Ticket}
+	return []string{Apply, Delete, SetStatus, Invalidate, Get, List, Diff, Kinds, Ticket, Log}
 }
 
 // KindVerbs are those of them that are about manifests of a kind. Each may be asked on a subject of its kind as well, for a user
 // who may do it with that kind alone: OfKind.
-func KindVerbs() []string { return []string{Apply, Delete, SetStatus, Invalidate, Get, List, Diff} }
+func KindVerbs() []string {
+	return []string{Apply, Delete, SetStatus, Invalidate, Get, List, Diff, Log}
+}
 
 // OfKind is one of KindVerbs about nothing but one kind. Its own name, in lower case, is the last token of the subject.
 func OfKind(what, kind string) string { return what + "." + token(strings.ToLower(kind)) }

@@ -51,7 +51,7 @@ func newOffice(t *testing.T) *office {
 	return newOfficeOn(t, "sqlite::memory:", slog.New(slog.DiscardHandler))
 }
 
-func newOfficeOn(t *testing.T, dsn string, log *slog.Logger) *office {
+func newOfficeOn(t *testing.T, dsn string, log *slog.Logger, opts ...manifest.Option) *office {
 	t.Helper()
 	srv, err := embedded.Start(t.Context(), embedded.Config{})
 	if err != nil {
@@ -68,7 +68,7 @@ func newOfficeOn(t *testing.T, dsn string, log *slog.Logger) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	store, err := manifest.Open(t.Context(), dsn, n)
+	store, err := manifest.Open(t.Context(), dsn, n, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

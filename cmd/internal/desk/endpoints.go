@@ -58,6 +58,16 @@ func (d *Desk) Endpoints() (all []ctl.Endpoint) {
 			return ctl.KindList{Kinds: []ctl.Kind{k}}, err
 		},
 		ctl.Ticket: of(d.ticket),
+		ctl.Log: func(ctx context.Context, q ctl.Question) (any, error) {
+			var query ctl.LogQuery
+			if err := read(q.Body, &query); err != nil {
+				return nil, err
+			}
+			if err := d.onlyLog(ctx, q, &query.Kind); err != nil {
+				return nil, err
+			}
+			return d.Log(ctx, query, q.MaxAnswer-forPage)
+		},
 	} {
 		all = append(all, ctl.Endpoint{What: what, Answer: func(ctx context.Context, q ctl.Question) (any, error) {
 			ctx, err := d.questioned(ctx, q)
