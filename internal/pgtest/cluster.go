@@ -82,12 +82,13 @@ func (c *Cluster) Run(line string) {
 // Start starts a server, on the port that it had before where it has been started before.
 func (c *Cluster) Start(name string) {
 	c.tb.Helper()
-	port, err := c.ports[name], error(nil)
+	port := c.ports[name]
 	if port == 0 {
-		if port, err = freePort(); err != nil {
+		free, err := freePort()
+		if err != nil {
 			c.tb.Fatal(err)
 		}
-		c.ports[name] = port
+		port, c.ports[name] = free, free
 	}
 	c.Run(fmt.Sprintf(`"$bin/pg_ctl" -D %s -l %s.log -w -t 120 -o "-p %d" start || { tail -n 5 %s.log; exit 1; }`, name, name, port, name))
 }

@@ -57,7 +57,8 @@ func longNumber(data []byte) bool {
 			}
 			digits = 0
 		case c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E':
-			if digits++; digits > mostDigits {
+			digits++
+			if digits > mostDigits {
 				return true
 			}
 		default:

@@ -27,6 +27,9 @@ func (s *Store) diff(ctx context.Context, all []applied) (string, error) {
 	}
 	var b strings.Builder
 	for _, c := range p.changes {
+		if ctx.Err() != nil {
+			return "", s.why(ctx, context.Cause(ctx))
+		}
 		var old Object
 		if c.old != nil {
 			old = c.old.as(c.shape)

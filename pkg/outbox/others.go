@@ -50,6 +50,7 @@ func (r *Relay) others(ctx context.Context, batch []*queued, held []string) ([]*
 // subjectsAfter reads which subjects have rows that wait, in the database's order of texts, at the cost of one look into an index each.
 func (r *Relay) subjectsAfter(ctx context.Context, last string) ([]string, error) {
 	const next = "(SELECT min(subject) FROM lethe_outbox WHERE parked IS NULL AND subject > "
+	//nolint:gosec // of constants
 	rows, err := r.db.QueryContext(ctx, "WITH RECURSIVE s (subject, n) AS (SELECT "+next+"$1), 1 UNION ALL SELECT "+next+"s.subject), s.n + 1 FROM s "+
 		"WHERE s.subject IS NOT NULL AND s.n < "+strconv.Itoa(othersMost)+") SELECT subject FROM s WHERE subject IS NOT NULL", last)
 	if err != nil {

@@ -83,7 +83,7 @@ func (b *back) write(tag string) (ticket outbox.Ticket, number int64) {
 	return ticket, number
 }
 
-func newBack(t *testing.T, w way) *back {
+func newBack(t *testing.T) *back {
 	t.Helper()
 	b := &back{t: t, c: pgtest.NewCluster(t), at: []string{"one"}}
 	first := openWith(t, "pgx", b.c.DSN("one"))
@@ -141,7 +141,7 @@ func TestADatabaseThatGoesBackIsAnnouncedWholeByRelaysThatGoOn(t *testing.T) {
 	for _, w := range ways() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBack(t, w)
+			b := newBack(t)
 			w.keep(b)
 			p := settle(t, connect(t, serve(t)))
 			var (
@@ -229,7 +229,7 @@ func TestADatabaseThatWentBackIsToldByItsServer(t *testing.T) {
 	for _, w := range ways() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBack(t, w)
+			b := newBack(t)
 			p := settle(t, connect(t, serve(t)))
 			r := start(t, b.db, p)
 			drained(t, r)

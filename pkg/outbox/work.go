@@ -237,7 +237,8 @@ func (r *Relay) owed(at place) (owed int, err error) {
 	if r.stream == nil {
 		query, args = "SELECT owed FROM lethe_outbox_bus WHERE one = 1", nil
 	}
-	return owed, r.db.QueryRowContext(ctx, query, args...).Scan(&owed)
+	err = r.db.QueryRowContext(ctx, query, args...).Scan(&owed)
+	return owed, err
 }
 
 // answering bounds one question to the database.
