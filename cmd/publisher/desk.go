@@ -83,13 +83,21 @@ func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, 
 		return err
 	case errors.Is(err, ctl.ErrNoNode):
 		return cli.Exit(cli.CodeUnknown, fmt.Errorf("no node of fleet %s with a database is there, and nothing was done: is a lethe-node running with --database-url, "+
-			"on these servers and in this account?%s", o.fleet, o.fleetsHere(ctx, conn)))
+			"on these servers and in this account?%s%s", o.fleet, newSince(what), o.fleetsHere(ctx, conn)))
 	case errors.Is(err, nats.ErrMaxPayload):
 		return cli.Usagef("%d bytes are too much for a message: these servers take %d; name fewer files, or apply over HTTP", size, conn.MaxPayload())
 	case changes(what) && cli.Code(err) == cli.CodeUnknown:
 		return outcome(ctx, fmt.Errorf("%w: whether it was done is not known; to %s it again does no harm%s", err, what, unlessVersioned(what)))
 	}
 	return outcome(ctx, err)
+}
+
+// newSince says that nodes of before do not know a question.
+func newSince(what string) string {
+	if what != ctl.SetStatus {
+		return ""
+	}
+	return " (nodes of before do not know set-status)"
 }
 
 // changes says whether a question may change something.

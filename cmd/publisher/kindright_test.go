@@ -90,8 +90,10 @@ func town(t *testing.T, users ...access.User) func(user string, args ...string) 
 		t.Fatal(err)
 	}
 	return func(user string, args ...string) (int, string, string) {
-		return publish(t, append([]string{"-s", url, "--user", user, "--password", "of " + user, "--inbox-prefix", "_INBOX_" + user,
-			"--fleet", "shop", "--timeout", cmdtest.Patience.String()}, args...)...)
+		return publish(t, append([]string{
+			"-s", url, "--user", user, "--password", "of " + user, "--inbox-prefix", "_INBOX_" + user,
+			"--fleet", "shop", "--timeout", cmdtest.Patience.String(),
+		}, args...)...)
 	}
 }
 
@@ -119,8 +121,17 @@ func TestEachCommandAsksWithTheRightThatItsUserHas(t *testing.T) {
 
 	for _, user := range []string{"all", "old"} {
 		for _, line := range [][]string{
-			both, {"apply", "-f", bot}, {"diff", "-f", bot}, {"get", "chatbots"}, {"get", "Chatbot/helper"}, {"get"}, {"set-status", "bot/helper", `{"by":"` + user + `"}`},
-			{"invalidate", "manifest/chatbots"}, {"invalidate", "manifest/bot/helper"}, {"delete", "bot/helper"}, both,
+			both,
+			{"apply", "-f", bot},
+			{"diff", "-f", bot},
+			{"get", "chatbots"},
+			{"get", "Chatbot/helper"},
+			{"get"},
+			{"set-status", "bot/helper", `{"by":"` + user + `"}`},
+			{"invalidate", "manifest/chatbots"},
+			{"invalidate", "manifest/bot/helper"},
+			{"delete", "bot/helper"},
+			both,
 		} {
 			if code, _, words := run(user, line...); code != 0 {
 				t.Errorf("%s: %q: code %d: %s", user, line, code, words)
@@ -128,9 +139,18 @@ func TestEachCommandAsksWithTheRightThatItsUserHas(t *testing.T) {
 		}
 	}
 	for _, line := range [][]string{
-		{"apply", "-f", bot}, {"diff", "-f", bot}, {"get", "chatbots"}, {"get", "bot/helper"}, {"set-status", "bot/helper", `{"by":"bots"}`},
-		{"set-status", "chatbot/helper", `{"by":"bots"}`}, {"invalidate", "manifest/chatbots"}, {"invalidate", "manifest/bot/helper"}, {"delete", "bot/helper"},
-		{"apply", "-f", bot, "--wait"}, {"kinds"}, {"example", "bot"},
+		{"apply", "-f", bot},
+		{"diff", "-f", bot},
+		{"get", "chatbots"},
+		{"get", "bot/helper"},
+		{"set-status", "bot/helper", `{"by":"bots"}`},
+		{"set-status", "chatbot/helper", `{"by":"bots"}`},
+		{"invalidate", "manifest/chatbots"},
+		{"invalidate", "manifest/bot/helper"},
+		{"delete", "bot/helper"},
+		{"apply", "-f", bot, "--wait"},
+		{"kinds"},
+		{"example", "bot"},
 	} {
 		if code, _, words := run("bots", line...); code != 0 {
 			t.Errorf("an editor of Chatbots: %q: code %d: %s", line, code, words)

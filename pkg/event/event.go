@@ -43,7 +43,8 @@ type Event struct {
 	Token Token
 }
 
-// Manifest says which object changed. No event carries a spec.
+// Manifest says which object changed. No event carries a spec. It has a namespace and a name, but for one of all objects of a kind
+// (TypeManifestInvalidated), beside which an event without a Manifest says the same for relays that know no such one.
 type Manifest struct {
 	APIVersion      string            `json:"apiVersion,omitempty"`
 	Kind            string            `json:"kind"`

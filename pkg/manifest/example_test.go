@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -109,6 +110,43 @@ spec: {endpoint: "https://search.example"}
 	// {"endpoint":"https://search.example","timeout":5}
 	// manifest: document 1, line 1: Plugin default/mail: spec.endpont: is no field here; did you mean endpoint?
 	// manifest: document 1, line 1: Plugin default/mail: spec.endpoint: is required
+}
+
+// What somebody reports of an object, beside what is applied.
+func ExampleStore_SetStatus() {
+	ctx := context.Background()
+	store, done := openStore()
+	defer done()
+	_, err := store.Apply(ctx, []byte(`
+apiVersion: lethe.dev/v1
+kind: Kind
+metadata: {name: plugin}
+spec:
+  apiVersion: example.dev/v1
+  names: {kind: Plugin, plural: plugins}
+  schema: {type: object, properties: {endpoint: {type: string}}}
+  statusSchema: {type: object, properties: {phase: {enum: [ready, down]}}}
+---
+apiVersion: example.dev/v1
+kind: Plugin
+metadata: {namespace: acme, name: search}
+spec: {endpoint: "https://search.example"}
+`))
+	check(err)
+	read, err := store.Get(ctx, "plugin", "acme", "search")
+	check(err)
+	version := read.Metadata.ResourceVersion
+	r, err := store.SetStatus(ctx, "plugin", "acme", "search", map[string]string{"phase": "ready"}, manifest.IfVersion(version))
+	check(err)
+	fmt.Println(r.Action, string(r.Manifest.Status), "generation", r.Manifest.Metadata.Generation)
+	_, err = store.SetStatus(ctx, "plugin", "acme", "search", map[string]string{"phase": "down"}, manifest.IfVersion(version))
+	fmt.Println(errors.Is(err, manifest.ErrConflict))
+	_, err = store.SetStatus(ctx, "plugin", "acme", "search", map[string]string{"phase": "up"})
+	fmt.Println(err)
+	// Output:
+	// configured {"phase":"ready"} generation 1
+	// true
+	// manifest: Plugin acme/search: status.phase: value must be one of 'ready', 'down'
 }
 
 // openStore is a store in memory on a fleet of one.

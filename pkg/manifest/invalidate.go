@@ -13,7 +13,8 @@ import (
 // would for each of them, and for each that is referred to and not there. That is the collection, what the kind says of those that
 // are stored (over 1,000 targets, their families and functions), and what refers to any of them, directly or through others (over
 // 1,000 objects, their families). It reads all of them, so it takes as long as they are many. One event is about the kind, without a
-// name; receivers with ForKinds get it.
+// name; receivers with ForKinds get it. A relay of an older version that works on the same database takes no manifest without a name and would
+// leave all of it for later, so a second event, which is about no manifest, names the same tags: these receivers are called twice.
 func (s *Store) InvalidateCache(ctx context.Context, kind, namespace, name string) (Result[json.RawMessage], error) {
 	r, err := s.invalidate(ctx, kind, namespace, name)
 	return r, s.refuse(ctx, verbInvalidate, deniedOne(kind, namespace, name), err)

@@ -28,7 +28,8 @@ func ofItsKind(q ctl.Question) error {
 			members map[string]json.RawMessage // a struct would take KIND for kind
 			kind    string
 		)
-		if json.Unmarshal(d.JSON, &members) != nil || json.Unmarshal(members["kind"], &kind) != nil || strings.ToLower(kind) != q.Kind {
+		read := json.Unmarshal(d.JSON, &members) == nil && json.Unmarshal(members["kind"], &kind) == nil
+		if family := strings.ToLower(kind); !read || family != q.Kind {
 			no := otherKind(q, kind)
 			no.Document, no.Line = d.Index+1, d.Line("kind")
 			return no
@@ -47,7 +48,7 @@ func (d *Desk) only(ctx context.Context, q ctl.Question, kind *string) error {
 	if err != nil {
 		return err
 	}
-	if strings.ToLower(k.Kind) != q.Kind {
+	if family := strings.ToLower(k.Kind); family != q.Kind {
 		return otherKind(q, k.Kind)
 	}
 	*kind = k.Kind
