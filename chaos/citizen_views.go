@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,6 @@ const (
 const (
 	objectsMost = 6 // of a namespace
 	ownersMost  = 2
-	chainMost   = 4 // steps that a view follows
 )
 
 // view is a memoized function of a text, and the function itself.
@@ -112,29 +112,29 @@ func (c *citizen) object(ctx context.Context, key string) (string, error) {
 	return text, err
 }
 
-// follow is an object and what it refers to, some steps far.
+// follow is an object and all that it refers to, to the end, each once: by which field it refers to something is not announced.
 func (c *citizen) follow(ctx context.Context, key string, also bool) (string, error) {
 	ns, _, _ := strings.Cut(key, "/")
-	var all strings.Builder
-	level := []string{key}
-	for range chainMost {
-		var next []string
-		for _, k := range level {
-			text, p, err := c.get(ctx, k)
-			if err != nil {
-				return "", err
-			}
-			fmt.Fprintf(&all, "%s %s; ", k, text)
-			if p.Ref != "" {
-				next = append(next, ns+"/"+p.Ref)
-			}
-			if also && p.Also != "" {
-				next = append(next, ns+"/"+p.Also)
+	var all []string
+	seen := map[string]bool{key: true}
+	for queue := []string{key}; len(queue) > 0; queue = queue[1:] {
+		text, p, err := c.get(ctx, queue[0])
+		if err != nil {
+			return "", err
+		}
+		all = append(all, queue[0]+" "+text)
+		next := []string{p.Ref}
+		if also {
+			next = append(next, p.Also)
+		}
+		for _, name := range next {
+			if k := ns + "/" + name; name != "" && !seen[k] {
+				seen[k], queue = true, append(queue, k)
 			}
 		}
-		level = next
 	}
-	return all.String(), nil
+	slices.Sort(all)
+	return strings.Join(all, "; "), nil
 }
 
 // alsoRefers says whether the kind takes the second field for a reference at the moment.

@@ -51,8 +51,8 @@ type world struct {
 
 // worldCounts is what a run has shown.
 type worldCounts struct {
-	Rounds, Calls, Done, Refused, Unknown, Idle, Lists, Seen, Kinds int
-	Changes, Events, Views, Hits                                    int
+	Rounds, Calls, Done, Refused, Unknown, Idle, Deleted, Lists, Seen, Kinds int
+	Changes, Events, Views, Hits                                             int
 }
 
 // side is a database with the processes that share it.
@@ -89,6 +89,11 @@ func liveInAWorld(ctx context.Context, opt options, dir string, out io.Writer) (
 		return err
 	}
 	w.say("a world with seed %d: %s", opt.seed, opt.world)
+	if w.pair != nil {
+		if err := w.pair.rebuild(ctx); err != nil {
+			return err
+		}
+	}
 	for n := 0; time.Since(w.begun) < opt.world && w.violations == 0 && ctx.Err() == nil; n++ {
 		if err := w.round(ctx, n); err != nil {
 			return fmt.Errorf("round %d of seed %d: %w", n, opt.seed, err)
@@ -208,7 +213,7 @@ func (w *world) round(ctx context.Context, n int) error {
 			}
 		}
 	}
-	under, cancel := context.WithTimeout(ctx, between(r, 6*time.Second, 14*time.Second))
+	under, cancel := context.WithTimeout(ctx, between(r, 7*time.Second, 18*time.Second))
 	var wg sync.WaitGroup
 	for i, s := range w.sides {
 		for k := range callersEach {
@@ -224,6 +229,9 @@ func (w *world) round(ctx context.Context, n int) error {
 	wg.Wait()
 	cancel()
 	for _, s := range w.sides {
+		if r.IntN(2) == 0 { // the kind changes last, and no later apply makes up for what is not announced of it
+			w.turnOnce(ctx, s, r)
+		}
 		if err := w.rest(ctx, s); err != nil {
 			return err
 		}

@@ -40,10 +40,14 @@ func (w *world) turn(ctx context.Context, s *side, r *rand.Rand) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.turn++
-		call := whole.Call{ID: fmt.Sprintf("%s kind %d", s.name, s.turn), Docs: []whole.Doc{{Object: "kind/" + s.family()}}}
-		w.change(ctx, s, r, call, s.citizens[r.IntN(len(s.citizens))], command{Do: doApply, Body: kindText(s.kind, s.turn)})
+		w.turnOnce(ctx, s, r)
 	}
+}
+
+func (w *world) turnOnce(ctx context.Context, s *side, r *rand.Rand) {
+	s.turn++
+	call := whole.Call{ID: fmt.Sprintf("%s kind %d", s.name, s.turn), Docs: []whole.Doc{{Object: "kind/" + s.family()}}}
+	w.change(ctx, s, r, call, s.citizens[r.IntN(len(s.citizens))], command{Do: doApply, Body: kindText(s.kind, s.turn)})
 }
 
 // draw is what an apply wants: some objects, in any order. Few values, and often those that were seen last, so that much is there already; and now and

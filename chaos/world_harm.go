@@ -87,13 +87,13 @@ func (w *world) harm(ctx context.Context, r *rand.Rand) {
 			name, do = "stop a process", func(ctx context.Context, r *rand.Rand) error {
 				return freezeFor(ctx, s.citizens[r.IntN(len(s.citizens))].process(), spell(r))
 			}
-		case p < 50:
+		case p < 45:
 			name, do = "kill a process", func(ctx context.Context, r *rand.Rand) error {
 				return w.killCitizen(ctx, s, s.citizens[r.IntN(len(s.citizens))], r)
 			}
-		case p < 57:
+		case p < 55:
 			name, do = "stop the bus", func(ctx context.Context, r *rand.Rand) error {
-				return freezeFor(ctx, w.bus.process(), between(r, 200*time.Millisecond, 5*time.Second))
+				return freezeFor(ctx, w.bus.process(), spell(r))
 			}
 		case p < 62:
 			name, do = "kill the bus", w.killBus
@@ -109,7 +109,10 @@ func (w *world) harm(ctx context.Context, r *rand.Rand) {
 			}
 		default:
 			name, do = "promote the standby", func(ctx context.Context, r *rand.Rand) error {
-				return w.pair.promote(ctx, between(r, 0, time.Second))
+				if err := w.pair.promote(ctx, between(r, 0, time.Second)); err != nil {
+					return err
+				}
+				return w.pair.rebuild(context.WithoutCancel(ctx))
 			}
 		}
 		begin := time.Since(w.begun)
@@ -124,9 +127,9 @@ func (w *world) harm(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// stalled is for how long commits wait before something is done to them; not at all, half of the time.
+// stalled is for how long commits wait before something is done to them; not at all, now and then.
 func stalled(r *rand.Rand) time.Duration {
-	if r.IntN(2) == 0 {
+	if r.IntN(4) == 0 {
 		return 0
 	}
 	return between(r, 50*time.Millisecond, 800*time.Millisecond)
@@ -175,6 +178,6 @@ func (w *world) killBus(ctx context.Context, r *rand.Rand) error {
 	}
 	defer w.bus.dying.Unlock()
 	w.bus.process().kill()
-	wait(ctx, between(r, 0, 2*time.Second))
+	wait(ctx, spell(r))
 	return errors.Join(w.bus.start(), w.bus.ready(context.WithoutCancel(ctx)))
 }

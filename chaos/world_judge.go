@@ -148,8 +148,11 @@ func (w *world) count(c *whole.Call) {
 		changed := false
 		for _, d := range c.Docs {
 			changed = changed || d.Changed
-			if strings.HasPrefix(d.Object, "kind/") {
+			switch {
+			case strings.HasPrefix(d.Object, "kind/"):
 				w.counts.Kinds++
+			case d.Gone:
+				w.counts.Deleted++
 			}
 		}
 		if !changed {

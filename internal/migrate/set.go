@@ -130,7 +130,7 @@ func (s Set) enter(ctx context.Context, tx *sql.Tx, d database.Dialect, versions
 		return at, nil
 	}
 	// A statement that writes nothing makes a transaction of SQLite the only one that writes.
-	if _, err := tx.ExecContext(ctx, "DELETE FROM "+s.Table+" WHERE version_id < 0"); err != nil {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM "+s.Table+" WHERE version_id < 0"); err != nil { //nolint:gosec // the name is a constant of the package
 		return 0, err
 	}
 	return current(ctx, tx, d, versions)

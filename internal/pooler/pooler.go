@@ -21,11 +21,11 @@ import (
 type Mode int
 
 const (
-	// None: there is no pool, or none that shows.
+	// None is that there is no pool, or none that shows.
 	None Mode = iota
-	// Session: until the client leaves. All works as without a pool.
+	// Session is until the client leaves. All works as without a pool.
 	Session
-	// Transaction: until the transaction ends.
+	// Transaction is until the transaction ends.
 	Transaction
 )
 
