@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
 	"github.com/lethe-cache/lethe/pkg/manifest"
 )
@@ -200,6 +202,54 @@ func TestAClassAndOneOfItsManifestsAreInvalidatedByHand(t *testing.T) {
 		h.heard(1, r)
 		h.stale(step.stale...)
 	}
+}
+
+// journalled requires that the journal has these lines of a manifest, the latest first.
+func (h *harbor) journalled(kind, name string, want ...string) {
+	h.t.Helper()
+	for i, s := range h.stores {
+		lines, next, err := s.Journal(h.t.Context(), kind, h.customer, name, manifest.JournalOptions{})
+		if err != nil || next != "" {
+			h.t.Fatal(next, err)
+		}
+		var got []string
+		for _, l := range lines {
+			text := fmt.Sprintf("%s %s/%s by %s", l.Action, l.Kind, l.Name, l.Actor)
+			for _, f := range l.Fields {
+				if l.Action == manifest.Configured {
+					text += fmt.Sprintf(", %s: %s -> %s", f.Path, f.Old, f.New)
+				}
+			}
+			got = append(got, text)
+		}
+		if !slices.Equal(got, want) {
+			h.t.Errorf("copy %d has of %s %s\n%s\nnot\n%s", i, kind, name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+func TestTheJournalHasWhatBecameOfEachOfFiftyManifests(t *testing.T) {
+	t.Parallel()
+	h := startHarbor(t)
+	for _, d := range h.all {
+		h.journalled(d.Kind, d.Metadata.Name, fmt.Sprintf("created %s/%s by ", d.Kind, d.Metadata.Name))
+	}
+	sara := event.WithActor(t.Context(), event.ActorToken, "sara_lind")
+	plugins := files(t, "../blue_harbor/plugins.yaml")
+	if _, err := h.stores[2].Apply(sara, []byte(edit(t, plugins, "timeoutSeconds: 120", "timeoutSeconds: 90"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.stores[1].InvalidateCache(event.WithClaim(t.Context(), "tom@desk"), "plugin", h.customer, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.stores[0].Delete(sara, "plugin", h.customer, "weather"); err != nil {
+		t.Fatal(err)
+	}
+	h.journalled("plugin", "customs_forms", "invalidated Plugin/ by tom@desk (claimed)",
+		"configured Plugin/customs_forms by sara_lind (authenticated), spec.timeoutSeconds: 120 -> 90", "created Plugin/customs_forms by ")
+	h.journalled("plugin", "weather", "deleted Plugin/weather by sara_lind (authenticated)", "invalidated Plugin/ by tom@desk (claimed)", "created Plugin/weather by ")
+	h.journalled("plugin", "calculator", "invalidated Plugin/ by tom@desk (claimed)", "created Plugin/calculator by ")
+	h.journalled("chatbot", "onboarding", "created Chatbot/onboarding by ")
 }
 
 func TestFiftyManifestsAreDeletedAndNothingOfThemIsServed(t *testing.T) {

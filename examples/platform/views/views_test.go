@@ -40,7 +40,7 @@ func open(t *testing.T, customer string) *copies {
 	c := &copies{t: t, nodes: lethetest.Fleet(t, 3), customer: customer}
 	dsn := "sqlite:" + filepath.Join(t.TempDir(), "platform.db")
 	for _, n := range c.nodes {
-		store, err := manifest.Open(t.Context(), dsn, n)
+		store, err := manifest.Open(t.Context(), dsn, n, manifest.WithJournal(0))
 		if err != nil {
 			t.Fatal(err)
 		}
