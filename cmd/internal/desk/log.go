@@ -61,7 +61,8 @@ func (d *Desk) Log(ctx context.Context, q ctl.LogQuery, most int) (ctl.LogPage, 
 func (d *Desk) onlyLog(ctx context.Context, q ctl.Question, kind *string) error {
 	err := d.only(ctx, q, kind)
 	var no *ctl.Refusal
-	if errors.As(err, &no) && no.Code == http.StatusNotFound && strings.ToLower(*kind) == q.Kind {
+	family := strings.ToLower(*kind)
+	if errors.As(err, &no) && no.Code == http.StatusNotFound && family == q.Kind {
 		return nil
 	}
 	return err
