@@ -44,6 +44,8 @@ func TestComposedSchemasMeanWhatJSONSchemaSays(t *testing.T) {
 		{"constraints are no free form", `"properties":{"d":{"$ref":"#/$defs/disk2","anyOf":[{"required":["size"]},{"required":["label"]}]}}`, `{"d":{"size":1,"more":1}}`, "spec.d.more: is no field here; there are label, size"},
 		{"a map beside a form", `"properties":{"d":{"anyOf":[{"$ref":"#/$defs/disk2"},{"additionalProperties":{"type":"integer"}}]}}`, `{"d":{"size":1,"more":1}}`, ""},
 
+		{"a pattern in a form", `"properties":{"d":{"anyOf":[{"properties":{"a":{"pattern":"^x"}}},{"$ref":"#/$defs/net"}]}}`, `{"d":{"a":"xy"}}`, ""},
+		{"a pattern in a condition", `"properties":{"a":{},"on":{}},"if":{"properties":{"a":{"pattern":"^x"}},"required":["a"]},"then":{"required":["on"]}`, `{"a":"xy"}`, "spec.on: is required"},
 		{"closed through references", `"properties":{"d":{"$ref":"#/$defs/disk3"}}`, `{"d":{"size":1,"lable":"a"}}`, "spec.d.lable: is no field here; did you mean label?"},
 		{"closed in a form", `"properties":{"d":{"$ref":"#/$defs/either"}}`, `{"d":{"size":1,"hots":"a"}}`, "spec.d.hots: is no field here; there are label, size"},
 		{"closed in the other form", `"properties":{"d":{"$ref":"#/$defs/either"}}`, `{"d":{"host":"a","label":"b"}}`, "spec.d.label: is no field here; there are host"},
