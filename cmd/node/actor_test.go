@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,12 +51,15 @@ func TestEveryEventSaysWhoMadeTheChangeAndHowThatIsKnown(t *testing.T) {
 	g, _, _ := callers(t, "ci:"+goodToken+"\nweb:"+otherToken)
 	h := s.api.handler(g)
 	// heard are the events of a change, consequences too: their end is the one that says so.
-	heard := func(what, want string) {
+	heard := func(what, reason, want string) {
 		t.Helper()
 		told, consequence := 0, false
 		for end := time.After(cmdtest.Patience); !consequence; {
 			select {
 			case e := <-all:
+				if e.Reason != reason { // of the change before
+					continue
+				}
 				told++
 				if got := e.Actor().String(); got != want {
 					t.Errorf("%s: %s %v by %q, want %q", what, e.Type, e.Targets, got, want)
@@ -69,11 +73,6 @@ func TestEveryEventSaysWhoMadeTheChangeAndHowThatIsKnown(t *testing.T) {
 	if got, _ := s.must(200, "POST", "/v1/manifests", kindOfBots, ctl.ActorHeader, "setup"); got["token"] == nil {
 		t.Fatalf("%v", got)
 	}
-	heardAll := func() {
-		for len(all) > 0 {
-			<-all
-		}
-	}
 	model := 0
 	for _, tc := range []struct{ token, claim, want string }{
 		{goodToken, "", "ci (authenticated)"},
@@ -81,17 +80,18 @@ func TestEveryEventSaysWhoMadeTheChangeAndHowThatIsKnown(t *testing.T) {
 		{otherToken, "ci", "web (authenticated) for ci (claimed)"},
 	} {
 		for _, change := range []struct{ method, path, body string }{
-			{"POST", "/v1/invalidate", `{"targets":[{"tag":"user:42"}]}`},
+			{"POST", "/v1/invalidate", `{"targets":[{"tag":"user:42"}],"reason":"REASON"}`},
 			{"POST", "/v1/manifests", bot("helper", "MODEL")},
 			{"POST", "/v1/manifests/bot/acme/helper/invalidate", ""},
 			{"POST", "/v1/manifests/bot/invalidate", ""},
 			{"DELETE", "/v1/manifests/bot/acme/helper", ""},
 		} {
 			model++
-			heardAll()
-			r := httptest.NewRequest(change.method, change.path, strings.NewReader(strings.ReplaceAll(change.body, "MODEL", strings.Repeat("m", model))))
+			reason := fmt.Sprint("change ", model)
+			r := httptest.NewRequest(change.method, change.path, strings.NewReader(strings.NewReplacer("MODEL", strings.Repeat("m", model), "REASON", reason).Replace(change.body)))
 			r.Host = "localhost"
 			r.Header.Set("Authorization", "Bearer "+tc.token)
+			r.Header.Set(ctl.ReasonHeader, reason)
 			if tc.claim != "" {
 				r.Header.Set(ctl.ActorHeader, tc.claim)
 			}
@@ -100,7 +100,7 @@ func TestEveryEventSaysWhoMadeTheChangeAndHowThatIsKnown(t *testing.T) {
 			if w.Code != http.StatusOK {
 				t.Fatalf("%s %s: %d %s", change.method, change.path, w.Code, w.Body)
 			}
-			heard(change.method+" "+change.path, tc.want)
+			heard(change.method+" "+change.path, reason, tc.want)
 		}
 	}
 	// Over NATS nobody is known: the same words are a claim.
@@ -109,13 +109,12 @@ func TestEveryEventSaysWhoMadeTheChangeAndHowThatIsKnown(t *testing.T) {
 		{ctl.Invalidate, `{"kind":"bot","namespace":"acme","name":"helper"}`},
 		{ctl.Delete, `{"kind":"bot","namespace":"acme","name":"helper"}`},
 	} {
-		heardAll()
 		var done ctl.Written
-		header := nats.Header{ctl.ActorHeader: {"ci"}}
+		header := nats.Header{ctl.ActorHeader: {"ci"}, ctl.ReasonHeader: {what.verb + " over NATS"}}
 		if err := ctl.Request(t.Context(), s.conn, "shop", what.verb, []byte(what.body), header, &done); err != nil {
 			t.Fatal(err)
 		}
-		heard(what.verb+" over NATS", "ci (claimed)")
+		heard(what.verb+" over NATS", what.verb+" over NATS", "ci (claimed)")
 		header[ctl.ActorHeader] = []string{"ci (authenticated)"}
 		if err := ctl.Request(t.Context(), s.conn, "shop", what.verb, []byte(what.body), header, &done); err == nil || !strings.Contains(err.Error(), ctl.ActorHeader) {
 			t.Errorf("%s: %v", what.verb, err)

@@ -168,7 +168,7 @@ func (d *describer) what(ctx context.Context, verb string, one denied) (describe
 			return described{}, err
 		}
 		id.family, kind = sh.family, sh.kind
-		known.freely = !bytes.Contains(o.Spec, []byte(secretKeyword)) && (before == nil || len(before.secrets) == 0)
+		known.freely = !bytes.Contains(o.Spec, []byte(secretKeyword)) && (before == nil || len(before.secrets) == 0 && !bytes.Contains(before.statusSchema, []byte(secretKeyword)))
 	default:
 		id.family, kind = sh.family, sh.kind
 		known.secrets, known.freely = sh.secrets, len(sh.secrets) == 0 && (!d.mine || sh.version == "")
@@ -189,11 +189,13 @@ type quoting struct {
 func (d *denied) problems(err error, q quoting, freely bool) (all []JournalProblem) {
 	for _, e := range Problems(err) {
 		elsewhere := e.Document != 0 && d.number != 0 && e.Document != d.number
-		if elsewhere || len(all) == refusalProblems {
+		// Items of a List share the number of their document.
+		other := d.number != 0 && e.Name != "" && (e.Kind != d.object.Kind || e.Name != d.object.Metadata.Name)
+		if elsewhere || other || len(all) == refusalProblems {
 			continue
 		}
 		p := JournalProblem{Field: e.Field, Text: e.problem()}
-		if !q.freely || e.Document == 0 && !freely {
+		if !q.freely || !freely && (e.Document == 0 || e.Name == "") {
 			p.Field, p.Text = q.field(e.Field), sortOf(e)
 		}
 		p.Field, p.Text = cutText(p.Field, journalPath), cutText(p.Text, refusalText)

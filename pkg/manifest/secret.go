@@ -56,7 +56,7 @@ func marked(node any) bool {
 
 func isSecret(n map[string]any) bool {
 	mark, given := n[secretKeyword]
-	return given && mark != nil && mark != false && mark != "false"
+	return given && mark != false
 }
 
 // spot is a place in a spec: the schemas that may hold for the value there. It errs towards secret: a form that a value may have
@@ -95,7 +95,9 @@ func (at *spot) add(root, node any, seen map[uintptr]bool) {
 	}
 	seen[reflect.ValueOf(n).Pointer()] = true
 	at.all = append(at.all, placedSchema{root, n})
-	at.secret = at.secret || isSecret(n) || marked(n["propertyNames"])
+	names := &spot{}
+	names.add(root, n["propertyNames"], map[uintptr]bool{})
+	at.secret = at.secret || isSecret(n) || marked(n["propertyNames"]) || names.secret
 	for _, keyword := range []string{"$ref", "$dynamicRef"} {
 		if ref, ok := n[keyword].(string); ok {
 			below, found := pointed(root, ref)

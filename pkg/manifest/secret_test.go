@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -102,6 +103,16 @@ func TestSecretsAreNeverInTheJournal(t *testing.T) {
 			[]string{`{"by_token": {"canary": 7}}`},
 		},
 		{
+			"aliased", `{"by_token": {"type": "object", "propertyNames": {"$ref": "#/$defs/token"}}}, "$defs": {"token": {"x-secret": true}}`,
+			[]string{`{"by_token": {"canary1": 1}}`, `{"by_token": {"canary2": 1}}`, `{}`},
+			[]string{`{"by_token": "canary"}`},
+		},
+		{
+			"unvalued", `{"a": {"type": "string", "x-secret": null}, "b": {"type": "string", "x-secret": "false"}}`,
+			[]string{`{"a": "canary1", "b": "canary1"}`, `{"a": "canary2", "b": "canary2"}`, `{}`},
+			[]string{`{"a": ["canary"]}`, `{"b": ["canary"]}`},
+		},
+		{
 			"long", `{"blob": {"type": "string", "x-secret": "yes"}, "open": {"type": "object", "additionalProperties": true}}`,
 			[]string{`{"blob": "` + strings.Repeat(canary, 1000) + `", "open": {"a": {"b": [1]}}}`, `{"blob": "canary", "open": {"a": {"b": [2]}}}`},
 			[]string{`{"blob": 1, "open": "` + canary + `"}`},
@@ -173,6 +184,47 @@ func TestSecretsAreNeverInTheJournal(t *testing.T) {
 			if !strings.Contains(whole, want) {
 				t.Errorf("missing: %s", want)
 			}
+		}
+	})
+}
+
+// The items of a List are one document of the text: what is wrong with one is not told of another. What a mark of statuses hides, a kind
+// that no longer marks them does not tell.
+func TestSecretsAreNotToldOfNeighboursOrByStatuses(t *testing.T) {
+	t.Parallel()
+	onFiles(t, func(t *testing.T, dsn string, raw *sql.DB) {
+		p := openAt(t, dsn, lethetest.Fleet(t, 1)[0], manifest.WithJournal(0))
+		kind := func(name, schema, status string) string {
+			return fmt.Sprintf(`{"apiVersion": "lethe.dev/v1", "kind": "Kind", "metadata": {"name": %q}, "spec": {"apiVersion": "example.dev/v1", "names": {"kind": %q}, `+
+				`"schema": {"type": "object", "properties": {"a": %s}}, "statusSchema": {"type": "object", "properties": {"t": %s}}}}`, strings.ToLower(name), name, schema, status)
+		}
+		one := func(kind, name, spec string) string {
+			return fmt.Sprintf(`{"apiVersion": "example.dev/v1", "kind": %q, "metadata": {"namespace": "acme", "name": %q}, "spec": %s}`, kind, name, spec)
+		}
+		const open, secret = `{"type": "string"}`, `{"type": "string", "pattern": "^x", "x-secret": true}`
+		must(p.store.Apply(t.Context(), []byte(kind("Safe", secret, open)+"\n---\n"+kind("Shelf", open, secret))))
+		for _, items := range []string{
+			one("Safe", "bad", `{"a": "canary"}`) + "," + one("Shelf", "good", `{"a": "b"}`),
+			one("Shelf", "good", `{"a": "b"}`) + "," + one("Safe", "bad", `{"a": "canary"}`),
+		} {
+			if _, err := p.store.Apply(t.Context(), []byte(`{"apiVersion": "v1", "kind": "List", "items": [`+items+`]}`)); !errors.Is(err, manifest.ErrInvalid) {
+				t.Errorf("applied: %v", err)
+			}
+		}
+		must(p.store.Apply(t.Context(), []byte(one("Shelf", "good", `{"a": "b"}`))))
+		if _, err := p.store.SetStatus(t.Context(), "Shelf", "acme", "good", json.RawMessage(`{"t": "xcanary"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.store.Apply(t.Context(), []byte(kind("Shelf", open, `{"type": "string", "pattern": "^y"}`))); err == nil {
+			t.Error("a kind is applied that refuses what is stored")
+		}
+		all := wholeJournal(t, raw)
+		whole := strings.Join(all, "\n")
+		if strings.Contains(whole, canary) {
+			t.Errorf("a secret:\n%s", whole)
+		}
+		if n := strings.Count(whole, "another manifest of the same text was refused"); n != 2 {
+			t.Errorf("%d lines of the one that was right:\n%s", n, whole)
 		}
 	})
 }
