@@ -168,12 +168,17 @@ func (d *describer) what(ctx context.Context, verb string, one denied) (describe
 			return described{}, err
 		}
 		id.family, kind = sh.family, sh.kind
-		known.freely = !bytes.Contains(o.Spec, []byte(secretKeyword)) && (before == nil || len(before.secrets) == 0 && !bytes.Contains(before.statusSchema, []byte(secretKeyword)))
+		known.freely = !bytes.Contains(o.Spec, []byte(secretKeyword)) && !before.hides()
 	default:
 		id.family, kind = sh.family, sh.kind
 		known.secrets, known.freely = sh.secrets, len(sh.secrets) == 0 && (!d.mine || sh.version == "")
 	}
 	return described{id, kind, known}, nil
+}
+
+// hides says whether a kind marks anything, of specs or of statuses.
+func (s *shape) hides() bool {
+	return s != nil && (len(s.secrets) > 0 || bytes.Contains(s.statusSchema, []byte(secretKeyword)))
 }
 
 func isName(s string) bool { return objectName("", s) == nil }

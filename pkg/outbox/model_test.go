@@ -27,13 +27,6 @@ const backFor = 10 * time.Second
 // It is no promise yet: with one relay that has the bus it took up to 16 seconds.
 const owedFor = time.Minute
 
-func (m *model) limit() time.Duration {
-	if m.backs {
-		return owedFor
-	}
-	return backFor
-}
-
 func TestRowsGoOutWithinTenSecondsOfTheBusesReturnWhateverHasFailedBefore(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
@@ -286,6 +279,13 @@ func (m *model) after(good *road) {
 	}
 	m.pass(m.limit())
 	m.inTime(back)
+}
+
+func (m *model) limit() time.Duration {
+	if m.backs {
+		return owedFor
+	}
+	return backFor
 }
 
 func (m *model) inTime(back time.Time) {
