@@ -17,7 +17,7 @@ type secrets []any
 
 // secretsIn is a schema, if anything in it is marked.
 func secretsIn(root any) secrets {
-	if !marked(root) {
+	if !marked(root, root, map[uintptr]bool{}) {
 		return nil
 	}
 	return secrets{root}
@@ -33,20 +33,33 @@ func secretsOf(spec json.RawMessage) secrets {
 	return secretsIn(m["schema"])
 }
 
-func marked(node any) bool {
+// marked says whether anything in a node of a schema is marked, or in what it refers to.
+func marked(root, node any, seen map[uintptr]bool) bool {
 	switch n := node.(type) {
 	case map[string]any:
+		at := reflect.ValueOf(n).Pointer()
+		if seen[at] {
+			return false
+		}
+		seen[at] = true
 		if isSecret(n) {
 			return true
 		}
+		for _, keyword := range []string{"$ref", "$dynamicRef"} {
+			if ref, ok := n[keyword].(string); ok {
+				if below, found := pointed(root, ref); found && marked(root, below, seen) {
+					return true
+				}
+			}
+		}
 		for _, below := range n {
-			if marked(below) {
+			if marked(root, below, seen) {
 				return true
 			}
 		}
 	case []any:
 		for _, below := range n {
-			if marked(below) {
+			if marked(root, below, seen) {
 				return true
 			}
 		}
@@ -95,9 +108,7 @@ func (at *spot) add(root, node any, seen map[uintptr]bool) {
 	}
 	seen[reflect.ValueOf(n).Pointer()] = true
 	at.all = append(at.all, placedSchema{root, n})
-	names := &spot{}
-	names.add(root, n["propertyNames"], map[uintptr]bool{})
-	at.secret = at.secret || isSecret(n) || marked(n["propertyNames"]) || names.secret
+	at.secret = at.secret || isSecret(n) || marked(root, n["propertyNames"], map[uintptr]bool{})
 	for _, keyword := range []string{"$ref", "$dynamicRef"} {
 		if ref, ok := n[keyword].(string); ok {
 			below, found := pointed(root, ref)

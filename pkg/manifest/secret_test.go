@@ -108,6 +108,12 @@ func TestSecretsAreNeverInTheJournal(t *testing.T) {
 			[]string{`{"by_token": "canary"}`},
 		},
 		{
+			"endless", `{"password": ` + secret + `, "by_name": {"$ref": "#/$defs/names"}}, "$defs": {"names": {"type": "object", "propertyNames": {"$ref": "#/$defs/names2"}}, ` +
+				`"names2": {"minLength": 1, "propertyNames": {"$ref": "#/$defs/names2"}}}`,
+			[]string{`{"password": "canary1", "by_name": {"a": 1}}`, `{"password": "canary2", "by_name": {"b": 1}}`, `{}`},
+			[]string{`{"password": "xcanary"}`},
+		},
+		{
 			"unvalued", `{"a": {"type": "string", "x-secret": null}, "b": {"type": "string", "x-secret": "false"}}`,
 			[]string{`{"a": "canary1", "b": "canary1"}`, `{"a": "canary2", "b": "canary2"}`, `{}`},
 			[]string{`{"a": ["canary"]}`, `{"b": ["canary"]}`},
