@@ -63,10 +63,32 @@ func Find(ctx context.Context, db *sql.DB) (Mode, error) {
 	case db.Stats().MaxOpenConnections == 1:
 		return Transaction, nil
 	}
-	for range rounds {
-		if mode, err := contended(ctx, db, mine, first); err != nil || mode != Session {
+	return contend(ctx, db, mine, first)
+}
+
+// contend looks in two ways by turns, since each misses one order of the free connections for ever where no other client disturbs it. A pool that gives
+// first what came back last is found out after the other's transaction, one that gives them in turn by the next transaction.
+func contend(ctx context.Context, db *sql.DB, mine *sql.Conn, first uint32) (Mode, error) {
+	for i := range rounds {
+		mode, err := contended(ctx, db, mine, first)
+		if err == nil && mode == Session && i%2 == 0 {
+			mode, err = kept(ctx, mine, first)
+		}
+		if err != nil || mode != Session {
 			return mode, err
 		}
+	}
+	return Session, nil
+}
+
+// kept looks whether the first client still has the connection that it had.
+func kept(ctx context.Context, mine *sql.Conn, first uint32) (Mode, error) {
+	now, err := servedBy(ctx, mine)
+	switch {
+	case err != nil:
+		return None, err
+	case now != first:
+		return Transaction, nil
 	}
 	return Session, nil
 }
@@ -87,14 +109,7 @@ func contended(ctx context.Context, db *sql.DB, mine *sql.Conn, first uint32) (M
 	case held == first:
 		return Transaction, nil
 	}
-	now, err := servedBy(ctx, mine)
-	if err != nil {
-		return None, err
-	}
-	if now != first {
-		return Transaction, nil
-	}
-	return Session, nil
+	return kept(ctx, mine, first)
 }
 
 func beginFailed(ctx, soon context.Context, err error) error {
