@@ -57,7 +57,7 @@ func TestEveryNumberThatAFloat32IsMadeOfForgetsItsKey(t *testing.T) {
 			d = rapid.Float64().Draw(t, "d")
 		}
 		if math.IsInf(float64(float32(d)), 0) || math.IsNaN(d) {
-			t.Skip("no float32")
+			d = float64(x)
 		}
 		tokens := tokensOf(d)
 		exact := len(tokens)
