@@ -98,6 +98,9 @@ func TestANodeThatStartsAgainIsNotMissed(t *testing.T) {
 	if said := w.beats(20, false, of("a", "2")); said != "" || len(w.a.of) != 0 {
 		t.Errorf("said %q, missing %v", said, w.a.of)
 	}
+	if said := w.beats(20, false) + w.beats(3, false, of("a", "3")); said != "-a+a" || len(w.a.of) != 0 {
+		t.Errorf("said %q, missing %v", said, w.a.of)
+	}
 }
 
 // A node that is cut off, or stood still itself, hears nobody: that says nothing of the others.
