@@ -117,15 +117,17 @@ func (g *guard) check(r *http.Request) (context.Context, *problem) {
 	if err := g.origins.Check(r); err != nil {
 		return nil, bad(http.StatusForbidden, "Origin", "a web page of another site may not change anything here")
 	}
-	switch claims := r.Header.Values(ctl.ActorHeader); {
-	case len(claims) > 1:
-		return nil, bad(http.StatusBadRequest, ctl.ActorHeader, "is given %d times: give it once", len(claims))
-	case len(claims) == 1:
-		claimed, err := desk.By(ctx, claims[0])
-		if err != nil {
+	headers, err := ctl.ReadHeaders(r.Header)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if headers[ctl.DryRunHeader] != "" {
+		return nil, bad(http.StatusBadRequest, ctl.DryRunHeader, "is for requests over NATS, and nothing was done: over HTTP apply with ?dryRun=true")
+	}
+	if who := headers[ctl.ActorHeader]; who != "" {
+		if ctx, err = desk.By(ctx, who); err != nil {
 			return nil, problemOf(err)
 		}
-		ctx = claimed
 	}
 	return ctx, nil
 }

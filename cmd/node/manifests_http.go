@@ -75,9 +75,6 @@ func (m *manifests) serveApply(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.Header.Get(ctl.DryRunHeader) != "" {
-		return bad(http.StatusBadRequest, ctl.DryRunHeader, "is for requests over NATS, and nothing was done: over HTTP give ?dryRun=true")
-	}
 	body, err := readBody(r)
 	if err != nil {
 		return err

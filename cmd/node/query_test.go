@@ -73,6 +73,33 @@ func TestUnknownRepeatedOrEmptyParameterIsRefused(t *testing.T) {
 		t.Errorf("a dry run asked for by the header of another transport: %d %v", status, got)
 	}
 	s.must(404, "GET", "/v1/manifests/bot/acme/b", "")
+	s.must(200, "POST", "/v1/manifests", bot("kept", "m1"))
+	for _, change := range [][2]string{
+		{"DELETE", "/v1/manifests/bot/acme/kept"}, {"POST", "/v1/manifests/bot/acme/kept/invalidate"}, {"PUT", "/v1/manifests/bot/acme/kept/status"},
+	} {
+		if status, got, _ := s.ask(change[0], change[1], "status: {}", ctl.DryRunHeader, "true"); status != 400 || got["field"] != ctl.DryRunHeader {
+			t.Errorf("%s %s as a dry run: %d %v", change[0], change[1], status, got)
+		}
+	}
+	for _, header := range []string{"Lethe-Dryrun", "Lethe-Resaon"} {
+		if status, got, _ := s.ask("DELETE", "/v1/manifests/bot/acme/kept", "", header, "true"); status != 400 || got["field"] != header {
+			t.Errorf("with %s: %d %v", header, status, got)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.URL+"/v1/manifests/bot/acme/kept", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header[ctl.ReasonHeader] = []string{"one", "two"}
+	w, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = w.Body.Close(); w.StatusCode != 400 {
+		t.Errorf("two reasons: %d", w.StatusCode)
+	}
+	s.must(200, "GET", "/v1/manifests/bot/acme/kept", "")
+	s.must(404, "GET", "/v1/manifests/bot/acme/b", "")
 	s.must(200, "GET", "/readyz?lease=true", "")
 	s.must(200, "GET", "/livez?verbose", "") // orchestrators may add what they like to what takes nothing
 	if status, _, _ := s.ask("POST", "/v1/manifests?dryRun=1", bot("b", "m1")); status != 200 {

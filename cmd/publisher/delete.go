@@ -91,6 +91,9 @@ func (o *options) named(cmd *cobra.Command, args []string, files *fileFlags) ([]
 	}
 	list := make([]ctl.Name, 0, len(all))
 	for _, g := range slices.Backward(all) {
+		if err := g.misspelt(); err != nil {
+			return nil, err
+		}
 		n := g.name()
 		if n.Kind == "" || n.Name == "" {
 			return nil, fmt.Errorf("%s: a manifest needs kind and metadata.name", g.at("metadata"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,17 +33,41 @@ func (g given) at(field string) string {
 
 // name is what the manifest is called; parts that are no text are empty, and refused by who applies it.
 func (g given) name() ctl.Name {
-	var o struct {
-		Kind     string `json:"kind"`
-		Metadata struct {
-			Namespace string `json:"namespace"`
-			Name      string `json:"name"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(g.JSON, &o) != nil {
+	var top, meta map[string]json.RawMessage // a struct would take KIND for kind
+	if json.Unmarshal(g.JSON, &top) != nil || json.Unmarshal(top["metadata"], &meta) != nil {
 		return ctl.Name{}
 	}
-	return ctl.Name{Kind: o.Kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}
+	var n ctl.Name
+	for _, m := range []struct {
+		value json.RawMessage
+		to    *string
+	}{{top["kind"], &n.Kind}, {meta["namespace"], &n.Namespace}, {meta["name"], &n.Name}} {
+		if m.value != nil && json.Unmarshal(m.value, m.to) != nil {
+			return ctl.Name{}
+		}
+	}
+	return n
+}
+
+// misspelt refuses what apply would: of a manifest with a Namespace, the object of that name in the default one would be meant.
+func (g given) misspelt() error {
+	var top, meta map[string]json.RawMessage
+	if json.Unmarshal(g.JSON, &top) != nil || json.Unmarshal(top["metadata"], &meta) != nil {
+		return nil // it has no name either
+	}
+	for _, part := range []struct {
+		field   string
+		members map[string]json.RawMessage
+		known   []string
+	}{{"", top, ctl.ManifestFields()}, {"metadata", meta, ctl.MetadataFields()}} {
+		for _, name := range slices.Sorted(maps.Keys(part.members)) {
+			if !slices.Contains(part.known, name) {
+				field := document.Member(part.field, name)
+				return fmt.Errorf("%s: %s is no field here, and nothing was done: there are %s", g.at(field), plain(field), strings.Join(part.known, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 // readManifests reads files, folders and - for stdin, whole: nothing is sent of a text that can't be read to its end. A file that

@@ -50,12 +50,12 @@ func (r *reader) expand(d Document) ([]Document, error) {
 // isList names the kind of a list: List, or one that ends so, of which items stand at the top, where no manifest has any. It is
 // false for what has another kind, or one that is no text, which whoever knows the kinds refuses.
 func isList(data []byte) (kind string, ok bool) {
-	var o struct {
-		Kind  string          `json:"kind"`
-		Items json.RawMessage `json:"items"`
-	}
-	if json.Unmarshal(data, &o) != nil {
+	var (
+		members map[string]json.RawMessage // a struct would take KIND for kind
+		named   string
+	)
+	if json.Unmarshal(data, &members) != nil || json.Unmarshal(members["kind"], &named) != nil {
 		return "", false
 	}
-	return o.Kind, o.Kind == "List" || strings.HasSuffix(o.Kind, "List") && len(o.Items) > 0
+	return named, named == "List" || strings.HasSuffix(named, "List") && len(members["items"]) > 0
 }

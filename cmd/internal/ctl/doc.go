@@ -22,6 +22,9 @@
 //
 // Those that read look in the database, not in a cache. The header Lethe-Token makes them wait for that token, at most a second.
 //
+// JSON is read by the letter: a member that is unknown, given twice or written in another case is refused with 400. So is a header that
+// begins with Lethe- and is unknown, repeated or empty; its name may have any letter case.
+//
 // An answer names its node in the header Lethe-Node. An error has its code and its text in the headers of the micro protocol, and
 // is a Refusal in the body. A request whose reply subject is nobody's inbox (below lethe. or $) gets no answer. Answers are at most
 // as large as a NATS message: a Page is shortened to fit, anything else is refused with 413. An endpoint of the first two holds

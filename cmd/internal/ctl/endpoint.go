@@ -30,7 +30,7 @@ type Question struct {
 	// Kind is that of the subject, in lower case: the question has to be about manifests of this kind and of no other, since its
 	// asker may have the right to that alone. Empty: of any.
 	Kind   string
-	Header func(name string) string // the first value, empty when there is none
+	Header func(name string) string // by the name of a constant like TokenHeader, empty when it is left out
 	// MaxAnswer is how many bytes of JSON an answer may have; a larger one is refused.
 	MaxAnswer int
 }
@@ -77,6 +77,11 @@ func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, subject,
 			c.done(begun, no)
 			reply(nc, m.Reply, node, data, no)
 		}
+		headers, err := ReadHeaders(m.Header)
+		if err != nil {
+			answer(nil, refusalOf(err))
+			return
+		}
 		if why := d.admit(); why != nil {
 			answer(nil, why)
 			return
@@ -93,7 +98,7 @@ func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, subject,
 				return
 			}
 			most := int(nc.MaxPayload()) - forHeaders
-			answer(e.answer(ctx, Question{Body: m.Data, Kind: strings.TrimPrefix(strings.TrimPrefix(m.Subject, subject), "."), Header: m.Header.Get, MaxAnswer: most}))
+			answer(e.answer(ctx, Question{Body: m.Data, Kind: strings.TrimPrefix(strings.TrimPrefix(m.Subject, subject), "."), Header: func(name string) string { return headers[name] }, MaxAnswer: most}))
 		}()
 	}
 }
@@ -108,15 +113,20 @@ func reply(nc *nats.Conn, to, node string, data []byte, no *Refusal) {
 	_ = nc.PublishMsg(msg)
 }
 
+// refusalOf is err as an asker is told of it.
+func refusalOf(err error) *Refusal {
+	var r *Refusal
+	if !errors.As(err, &r) {
+		r = Refuse(http.StatusInternalServerError, "", "%v", err)
+	}
+	return r
+}
+
 // answer is the answer in JSON, or why there is none.
 func (e Endpoint) answer(ctx context.Context, q Question) ([]byte, *Refusal) {
 	v, err := e.Answer(ctx, q)
 	if err != nil {
-		var r *Refusal
-		if !errors.As(err, &r) {
-			r = Refuse(http.StatusInternalServerError, "", "%v", err)
-		}
-		return nil, r
+		return nil, refusalOf(err)
 	}
 	data, err := json.Marshal(v)
 	if err != nil {

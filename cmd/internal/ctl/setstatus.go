@@ -20,6 +20,14 @@ type StatusChange struct {
 	Status          json.RawMessage `json:"status"`
 }
 
+// ManifestFields are those of a manifest.
+func ManifestFields() []string { return []string{"apiVersion", "kind", "metadata", "spec", "status"} }
+
+// MetadataFields are those of its metadata.
+func MetadataFields() []string {
+	return []string{"namespace", "name", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "annotations"}
+}
+
 // ReadStatus takes the status out of a manifest, with what says of which object it is. All but the status may be left out; spec,
 // labels and the like are passed over. The error is a *Refusal.
 func ReadStatus(d document.Document) (StatusChange, error) {
@@ -41,13 +49,13 @@ func ReadStatus(d document.Document) (StatusChange, error) {
 		}
 		return m, nil
 	}
-	top, err := members("", d.JSON, []string{"apiVersion", "kind", "metadata", "spec", "status"})
+	top, err := members("", d.JSON, ManifestFields())
 	if err != nil {
 		return c, err
 	}
 	meta := map[string]json.RawMessage{}
 	if given, ok := top["metadata"]; ok {
-		if meta, err = members("metadata", given, []string{"namespace", "name", "uid", "resourceVersion", "generation", "creationTimestamp", "labels", "annotations"}); err != nil {
+		if meta, err = members("metadata", given, MetadataFields()); err != nil {
 			return c, err
 		}
 	}

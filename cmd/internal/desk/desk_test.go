@@ -248,6 +248,55 @@ func TestNamesOfAKindAreForgottenWithTheKind(t *testing.T) {
 	named("Robot", "miss", true)
 }
 
+// What a body says twice, or in another case, must not replace what guards the change.
+func TestBodyIsReadByTheLetter(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.must(ctl.Apply, kindOfBots+bot("a", "m1"), &ctl.Written{})
+	const name = `"kind":"chatbot","namespace":"acme","name":"a"`
+	for _, tc := range []struct{ what, body, field string }{
+		{ctl.SetStatus, `{` + name + `,"resourceVersion":"999","RESOURCEVERSION":"","status":{"x":1}}`, "RESOURCEVERSION"},
+		{ctl.SetStatus, `{` + name + `,"resourceVersion":"999","resourceVersion":"","status":{"x":1}}`, "resourceVersion"},
+		{ctl.SetStatus, `{` + name + `,"uid":"999","Uid":"","status":{"x":1}}`, "Uid"},
+		{ctl.SetStatus, `{` + name + `,"status":{"x":1,"x":2}}`, "status.x"},
+		{ctl.Delete, `{` + name + `,"Name":"a"}`, "Name"},
+		{ctl.Delete, `{` + name + `,"name":"a"}`, "name"},
+		{ctl.Invalidate, `{` + name + `,"name":""}`, "name"},
+		{ctl.Get, `{` + name + `,"NAMESPACE":"acme"}`, "NAMESPACE"},
+		{ctl.List, `{"kind":"chatbot","limit":1,"Limit":2}`, "Limit"},
+		{ctl.Kinds, `{"kind":"chatbot","KIND":"kind"}`, "KIND"},
+		{ctl.Log, `{` + name + `,"since":"2026-11-22T10:00:00Z","Since":"2026-11-22T11:00:00Z"}`, "Since"},
+		{ctl.Ticket, `{"ticket":"a","Ticket":"b"}`, "Ticket"},
+		{ctl.Apply, `{"apiVersion":"example.dev/v1","kind":"Chatbot","KIND":"Kind","metadata":{"name":"a"},"spec":{"model":"m2"}}`, "KIND"},
+		{ctl.Apply, `{"apiVersion":"example.dev/v1","kind":"Chatbot","metadata":{"name":"a"},"spec":{"model":"m2","model":"m3"}}`, "spec.model"},
+	} {
+		if no := o.ask(tc.what, tc.body, &json.RawMessage{}); no == nil || no.Code/100 != 4 || no.Field != tc.field || !strings.Contains(no.Text, tc.field) {
+			t.Errorf("%s %s: %+v, want field %q", tc.what, tc.body, no, tc.field)
+		}
+	}
+	var got struct{ Status json.RawMessage }
+	o.must(ctl.Get, `{`+name+`}`, &got)
+	if got.Status != nil {
+		t.Errorf("the status was written: %s", got.Status)
+	}
+}
+
+// Only apply has a dry run: asked for elsewhere, it must not be the opposite.
+func TestDryRunOfWhatHasNoneChangesNothing(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.must(ctl.Apply, kindOfBots+bot("a", "m1"), &ctl.Written{})
+	const name = `"kind":"chatbot","namespace":"acme","name":"a"`
+	for what, body := range map[string]string{
+		ctl.Delete: `{` + name + `}`, ctl.Invalidate: `{` + name + `}`, ctl.SetStatus: `{` + name + `,"status":{"x":1}}`, ctl.Diff: bot("a", "m2"),
+	} {
+		if no := o.ask(what, body, &json.RawMessage{}, ctl.DryRunHeader, "true"); no == nil || no.Code != http.StatusBadRequest || no.Field != ctl.DryRunHeader {
+			t.Errorf("%s: %+v", what, no)
+		}
+	}
+	o.must(ctl.Get, `{`+name+`}`, &json.RawMessage{})
+}
+
 func TestDryRunThatIsMisspeltChangesNothing(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

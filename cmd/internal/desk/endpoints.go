@@ -3,11 +3,14 @@ package desk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/internal/document"
 	"github.com/lethe-cache/lethe/pkg/event"
 )
 
@@ -70,6 +73,9 @@ func (d *Desk) Endpoints() (all []ctl.Endpoint) {
 		},
 	} {
 		all = append(all, ctl.Endpoint{What: what, Answer: func(ctx context.Context, q ctl.Question) (any, error) {
+			if what != ctl.Apply && q.Header(ctl.DryRunHeader) != "" {
+				return nil, ctl.Refuse(http.StatusBadRequest, ctl.DryRunHeader, "%s: is for %s, and nothing was done: %s has no dry run", ctl.DryRunHeader, ctl.Apply, what)
+			}
 			ctx, err := d.questioned(ctx, q)
 			if err != nil {
 				return nil, err
@@ -112,12 +118,20 @@ func truth(q ctl.Question, header string) (bool, error) {
 	return yes, nil
 }
 
-// read refuses what it does not know: a name that is spelt wrong would mean all of them.
+// read takes a body by the letter: a name that is spelt wrong would mean all of them, and a RESOURCEVERSION would take the place of the
+// resourceVersion that guards a change.
 func read(body []byte, v any) error {
-	if err := strictJSON(body, v); err != nil {
-		return ctl.Refuse(http.StatusBadRequest, "", "the body can't be read: %v", err)
+	err := document.Decode(body, v)
+	var at *document.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &at) || at.Field == "":
+		return ctl.Refuse(http.StatusBadRequest, "", "the body can't be read: %s", strings.TrimPrefix(err.Error(), "document 1, "))
 	}
-	return nil
+	no := ctl.Refuse(http.StatusBadRequest, at.Field, "the body can't be read: %s: %s", at.Field, at.Reason)
+	no.Line = at.Line
+	return no
 }
 
 // questioned is ctx with what the headers say: why, who asks, and what has to be applied here first. NATS does not tell which user has

@@ -1,11 +1,7 @@
 package desk
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -33,17 +29,4 @@ func (d *Desk) reach(ctx context.Context, t event.Token) {
 	ctx, cancel := context.WithTimeout(ctx, lethe.TokenWait)
 	defer cancel()
 	_ = d.node.Wait(ctx, t)
-}
-
-// strictJSON reads one value, of which it knows every member.
-func strictJSON(data []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows it")
-	}
-	return nil
 }
