@@ -250,7 +250,7 @@ func (c *citizen) compare(ctx context.Context, cmd command) (string, error) {
 	for _, k := range viewKeys(cmd.Body) {
 		v := c.views[k.view]
 		r, err := v.Lookup(ctx, k.key)
-		anew, err2 := v.load(context.WithoutCancel(ctx), k.key)
+		anew, err2 := v.load(ctx, k.key)
 		if err != nil || err2 != nil {
 			return "", fmt.Errorf("%s %s: %w", k.view, k.key, errors.Join(err, err2))
 		}

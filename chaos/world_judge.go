@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -94,7 +95,8 @@ func (w *world) compare(ctx context.Context, s *side, last event.Token) error {
 			return json.Unmarshal([]byte(a.Body), &all)
 		})
 		if err != nil {
-			return err
+			_ = c.process().signal(syscall.SIGQUIT) // where it stands goes to its log
+			return fmt.Errorf("%w; logs in %s", err, w.dir)
 		}
 		w.counts.Views += all.Views
 		w.counts.Hits += all.Hits

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lethe-cache/lethe/pkg/event"
 	"github.com/lethe-cache/lethe/pkg/lethe"
@@ -56,6 +58,61 @@ func TestAClosedNodeCallsTheLoaderAndRefusesTheRest(t *testing.T) {
 		t.Errorf("state %v", s.State)
 	}
 	n.Forget(event.All())
+}
+
+func TestLoaderOfAClosedNodeHasItsTime(t *testing.T) {
+	t.Parallel()
+	n := one(t)
+	var loads atomic.Int64
+	f := lethe.Memoize(n, "f", func(ctx context.Context, _ int) (int, error) {
+		loads.Add(1)
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}, lethe.WithTimeout(time.Millisecond))
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Get(context.Background(), 1); !errors.Is(err, context.DeadlineExceeded) || loads.Load() != 1 {
+		t.Errorf("got %v, after %d loads", err, loads.Load())
+	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := f.Get(over, 1)
+	m, err2 := f.GetMany(over, []int{1, 2})
+	if !errors.Is(err, context.Canceled) || !errors.Is(err2, context.Canceled) || len(m) != 0 || loads.Load() != 1 {
+		t.Errorf("got %v and %v, %v, after %d loads", err, m, err2, loads.Load())
+	}
+}
+
+// A load that Close waits for ends with its context, however many loaders it would call.
+func TestCloseDoesNotWaitForWhatALoadReadsAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	n, d := one(t), newDoor(t)
+	var below atomic.Int64
+	inner := lethe.Memoize(n, "inner", func(context.Context, int) (int, error) { below.Add(1); return 0, nil })
+	outer := lethe.Memoize(n, "outer", func(ctx context.Context, _ int) (int, error) {
+		d.pass()
+		<-ctx.Done()
+		for i := range 10 {
+			if _, err := inner.Get(ctx, i); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		}
+		return 0, nil
+	}, lethe.WithTimeout(100*time.Millisecond))
+	got := make(chan error, 1)
+	go func() { _, err := outer.Get(context.Background(), 1); got <- err }()
+	take(t, "it loads", d.entered)
+	d.unlock()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(t, "Get ends", got); err == nil {
+		t.Error("it came in time: this run shows nothing")
+	}
+	if below.Load() != 0 {
+		t.Errorf("%d loaders were called with a context that had ended", below.Load())
+	}
 }
 
 func TestCloseWaitsForLoadsAndReceiversUnderWay(t *testing.T) {

@@ -160,6 +160,14 @@ func TestAKeyWhoseLoadWaitsForItselfIsACycle(t *testing.T) {
 			t.Fatalf("bypassing: got %v", err)
 		}
 	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []*lethe.Func[string, int]{f, g, h} {
+		if _, err := f.Get(within(t), "k"); !errors.Is(err, lethe.ErrCycle) {
+			t.Fatalf("closed: got %v", err)
+		}
+	}
 }
 
 func TestLoadsThatWaitForEachOtherDoNotWaitForEver(t *testing.T) {

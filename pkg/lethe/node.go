@@ -149,7 +149,8 @@ func (n *Node) openBus(ctx context.Context, cfg bus.Config) error {
 func (n *Node) now() int64 { return int64(time.Since(n.base)) }
 
 // Close is idempotent and returns when every goroutine has ended: loads and receivers under way are waited for (their contexts end
-// within MaxLoad; one that ignores its context holds Close up). Afterwards Get calls the loader; Invalidate returns ErrClosed.
+// within MaxLoad; one that ignores its context holds Close up). Afterwards Get calls the loader on the caller's own goroutine, and
+// returns when it does; the loader's context ends in its time and with the caller's. Invalidate returns ErrClosed.
 func (n *Node) Close() error {
 	n.closing.Do(n.close)
 	return n.closeErr

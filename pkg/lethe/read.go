@@ -92,10 +92,11 @@ func (c *core[K, V]) read(ctx context.Context, frame *depend.Frame, k K, hitOnly
 	buf := buffer()
 	defer release(buf)
 	if c.n.closed.Load() {
-		if _, err := c.text(buf, k); err != nil {
+		text, err := c.text(buf, k)
+		if err != nil {
 			return answer[V]{}, c.refuse(err)
 		}
-		return c.direct(ctx, frame, k)
+		return c.direct(ctx, frame, k, text)
 	}
 	var e candidate[V]
 	if frame == nil && hitOnly {
@@ -187,15 +188,6 @@ func (n *Node) level(t event.Token) (need, offer uint64) {
 		return t.Sequence(), t.Sequence()
 	}
 	return flight.All, 0
-}
-
-// direct calls the loader of a closed node.
-func (c *core[K, V]) direct(ctx context.Context, frame *depend.Frame, k K) (answer[V], error) {
-	c.note(frame, nil, 0)
-	var v V
-	err := c.guard("loader", func() (err error) { v, err = c.load(ctx, k); return err })
-	c.requests.add(resultBypass)
-	return answer[V]{value: &v, cache: Bypassed, start: begunNever}, err
 }
 
 // begunNever is the start of what has no age.
