@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
-	"math"
+	"math/rand/v2"
 	"time"
 )
 
@@ -71,43 +71,49 @@ func (r *Relay) beat(w *watch, own *stamp, late *lateness) error {
 	defer cancel()
 	began := r.now()
 	at, known := r.where()
-	proven, lost := r.proven.Load(), r.lost.Load()
+	proven := r.proven.Load()
 	home := r.home(ctx)
 	var (
 		found verdict
 		q     queue
 		mine  int64
+		lost  loss
 	)
 	err := r.transact(ctx, func(tx *sql.Tx) error {
-		bus, relays, was, err := r.enter(ctx, tx, at)
+		bus, relays, was, err := r.enter(ctx, tx, at, own)
 		if err != nil {
 			return err
 		}
+		if err := r.look(ctx, tx, w, own, relays, was); err != nil {
+			return err
+		}
+		lost, mine = r.memory.noted(), was.own+1
 		if q, err = r.queued(ctx, tx); err != nil {
 			return err
 		}
-		for _, o := range relays {
-			if o.id == r.id {
-				mine = o.beat
-			}
+		if was.gone {
+			mine = own.beat + 1
 		}
-		from := own.origin(r.now(), r.times.lapse, mine, lost, home, was)
+		from := own.origin(r.now(), r.times.lapse, lost, home, was)
+		if from.life != own.life {
+			w.queue = queueWatch{debt: w.queue.debt, owed: w.queue.owed} // it knows rows by their numbers
+		}
+		q.debt = was.owed
 		if from.back != "" {
-			w.queue = queueWatch{} // it knows rows by their numbers
+			q.debt = newDebt()
 		}
-		waits := q
-		if was.owed > 0 && q.first == 0 { // what is owed becomes overdue as a row does: the worker may not have the bus
-			waits.first, waits.last = math.MaxInt64, math.MaxInt64
+		found = w.judge(r.now(), at, known, proven, bus, relays, q)
+		if found.debt = q.debt; found.owed && from.back == "" {
+			found.debt = newDebt()
 		}
-		found = w.judge(r.now(), at, known, proven, bus, relays, waits)
-		found.origin, found.owing = from, was.owed > 0 || found.owed || from.back != ""
+		found.origin = from
 		return found.apply(ctx, tx, r.id, at)
 	})
 	if err != nil {
 		return err
 	}
 	r.proven.CompareAndSwap(proven, false)
-	r.lost.CompareAndSwap(lost, false)
+	r.memory.reported(lost, found.origin.life)
 	*own = stamp{mine, found.origin.life, r.now()}
 	w.agreed(found, at)
 	if r.post.set(at, &found, began) {
@@ -125,14 +131,38 @@ func (r *Relay) beat(w *watch, own *stamp, late *lateness) error {
 	return nil
 }
 
-// enter locks the record of the bus, writes this relay's own row and reads all.
-func (r *Relay) enter(ctx context.Context, tx *sql.Tx, at place) (bus record, relays []other, was origins, err error) {
-	if _, err = tx.ExecContext(ctx, "INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT (one) DO UPDATE SET one = 1"); err != nil {
-		return bus, nil, was, err
+// newDebt is the number of a reason to announce everything. No two have the same: who pays one may be slow, and must not pay for another.
+func newDebt() int {
+	const most = 1 << 30
+	return 1 + rand.IntN(most) //nolint:gosec // it is no secret
+}
+
+// look notes what a beat finds gone, beside this relay's own row. It stays noted when the beat does not commit.
+func (r *Relay) look(ctx context.Context, tx *sql.Tx, w *watch, own *stamp, relays []other, was origins) error {
+	for _, o := range relays {
+		if s, known := w.seen[o.id]; known && o.id != r.id && o.beat < s.beat {
+			r.memory.note(loss{own.life, lostBeat})
+		}
 	}
-	if _, err = tx.ExecContext(ctx, `INSERT INTO lethe_outbox_relays (id, fleet, epoch, beat) VALUES ($1, $2, $3, 1)
-		ON CONFLICT (id) DO UPDATE SET fleet = excluded.fleet, epoch = excluded.epoch, beat = lethe_outbox_relays.beat + 1`,
-		r.id, at.fleet, at.epoch); err != nil {
+	last := r.memory.latest()
+	switch {
+	case last.id == "" || lifeNumber(last.life) < lifeNumber(was.life):
+		return nil
+	case last.life != was.life:
+		r.memory.note(loss{last.life, lostLife})
+		return nil
+	}
+	there, err := last.there(ctx, tx)
+	if err == nil && !there {
+		r.memory.note(loss{last.life, lostRead})
+	}
+	return err
+}
+
+// enter locks the record of the bus, reads all, and raises the beat in this relay's own row. It goes on from what this relay wrote
+// last where others have taken the row away, so that no beat is ever lower than one before.
+func (r *Relay) enter(ctx context.Context, tx *sql.Tx, at place, own *stamp) (bus record, relays []other, was origins, err error) {
+	if _, err = tx.ExecContext(ctx, "INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT (one) DO UPDATE SET one = 1"); err != nil {
 		return bus, nil, was, err
 	}
 	row := tx.QueryRowContext(ctx, "SELECT b.fleet, b.epoch, b.worker, b.owed, h.home, h.life FROM lethe_outbox_bus b, lethe_outbox_home h WHERE b.one = 1 AND h.one = 1")
@@ -144,14 +174,23 @@ func (r *Relay) enter(ctx context.Context, tx *sql.Tx, at place) (bus record, re
 		return bus, nil, was, err
 	}
 	defer func() { _ = rows.Close() }()
+	was.gone = true
 	for rows.Next() {
 		var o other
 		if err := rows.Scan(&o.id, &o.at.fleet, &o.at.epoch, &o.beat); err != nil {
 			return bus, nil, was, err
 		}
-		relays = append(relays, o)
+		if relays = append(relays, o); o.id == r.id {
+			was.own, was.gone = o.beat, false
+		}
 	}
-	return bus, relays, was, rows.Err()
+	if err := rows.Err(); err != nil {
+		return bus, nil, was, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO lethe_outbox_relays (id, fleet, epoch, beat) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO UPDATE SET fleet = excluded.fleet, epoch = excluded.epoch, beat = lethe_outbox_relays.beat + 1`,
+		r.id, at.fleet, at.epoch, own.beat+1)
+	return bus, relays, was, err
 }
 
 // leave takes this relay's row away and gives the work back, so that nobody has to wait for its silence.

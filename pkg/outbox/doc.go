@@ -35,7 +35,8 @@
 //
 // A database may go back to an earlier state: it is restored, or a standby that lags becomes the primary. What is remembered of rows is
 // remembered by their ids, never by their numbers, which are drawn again. A relay finds with its next beat that the database has gone
-// back (PostgreSQL tells, its own row is not as it left it, or a row is gone that it has published), and announces "everything".
+// back (PostgreSQL tells, a relay's row in the tables is not as it was, or a row is gone that it has read), and announces "everything". What no
+// relay has read, and no relay has beaten after, can be lost unseen on SQLite: a relay reads a row when it is woken, after the commit.
 //
 // In SQLite, use WAL, a busy_timeout, synchronous=FULL and _txlock=immediate; another process than the one whose relay works
 // hears of a commit by the poll. In PostgreSQL, NOTIFY makes commits that announce take turns at their very end; where many

@@ -10,7 +10,10 @@ import (
 // Times are those of a relay, Hooks its steps; zero keeps the default.
 type (
 	Times struct{ Look, Beat, Fresh, Silent, Lapse, Parked, Backoff, Grace, Answer, Listen time.Duration }
-	Hooks struct{ Beat, Published, Settled func() }
+	Hooks struct {
+		Beat, Published, Settled func()
+		Seed                     uint64 // of the pauses
+	}
 )
 
 // StartRelayWith is StartRelay with other times, and with steps that can be stopped at.
@@ -35,7 +38,7 @@ func StartRelayWith(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfi
 			*c.to = c.want
 		}
 	}
-	return startRelay(ctx, db, p, cfg, own, hooks{beat: h.Beat, published: h.Published, settled: h.Settled})
+	return startRelay(ctx, db, p, cfg, own, hooks{beat: h.Beat, published: h.Published, settled: h.Settled, seed: h.Seed})
 }
 
 // IDsOf are the ids of a ticket's rows.

@@ -73,7 +73,7 @@ func (c *hangingConn) ExecContext(ctx context.Context, query string, args []driv
 func TestAQuestionToTheDatabaseThatGetsNoAnswerIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"rows are read":         "subject, event FROM lethe_outbox WHERE parked IS NULL",
+		"rows are read":         "AS life FROM lethe_outbox WHERE parked IS NULL",
 		"rows of many are read": "LIMIT 256",
 		"rows are taken away":   "DELETE FROM lethe_outbox WHERE id",
 		"what is owed is read":  "SELECT owed",
@@ -88,7 +88,7 @@ func TestAQuestionToTheDatabaseThatGetsNoAnswerIsAskedAgain(t *testing.T) {
 				if err := outbox.Migrate(t.Context(), db); err != nil {
 					t.Fatal(err)
 				}
-				p := &road{to: &stream{stored: map[string]time.Time{}}}
+				p := &road{to: newStream()}
 				if name == "what is owed is read" {
 					h.text.Store(text)
 				}

@@ -18,8 +18,9 @@ import (
 //
 //   - The server says that it is another one than the database was written in: home, which stands in the database and goes back with it.
 //     PostgreSQL counts timelines; a standby begins one when it becomes the primary, and so does a restore to a moment.
-//   - The relay's own row is not as it left it: each beat raises a number in it, which nobody else writes.
-//   - A row that the relay has published is gone, and nobody has announced it.
+//   - The relay's own row is not as it left it, or another's is lower than it has seen it: each beat raises a number in it, which nobody
+//     else writes. A row that others took away for its silence goes on from where it was.
+//   - A row that the relay has read, the one with the highest number, or one that it has published, is gone, and nobody has announced it.
 //
 // The last two need a relay that lived before. The first does not, and is all that tells of a failover what was committed, read
 // and lost within a second, announced or not.
@@ -94,7 +95,9 @@ func joined(recorded, now string) string {
 // origins is what stands in the database of where it comes from.
 type origins struct {
 	home, life string
-	owed       int // not 0: everything is to be announced before any row
+	owed       int   // not 0: everything is to be announced before any row
+	own        int64 // beat in this relay's own row
+	gone       bool  // there is no such row
 }
 
 // stamp is what a relay has written last, and has to find again.
@@ -111,26 +114,27 @@ type origin struct {
 	back       string // why the database is taken for one that has gone back; "" = it is not
 }
 
-// origin judges by this relay's own row as it is now, raised by one. lost says that a row is gone that it has published.
+// origin judges by this relay's own row as it is now, before it is raised, and by what else is lost of what the relay has seen there.
 //
-// A life has a number, which rises each time that a database is found to have gone back. A higher one than the relay knows says that
-// another has found it, and told; a lower one that it is an earlier state.
-func (s *stamp) origin(now, lapse time.Duration, own int64, lost bool, home string, was origins) origin {
+// A life has a number, which rises each time that a database is found to have gone back. A higher one than that of which something is
+// lost says that another has found it, and told; a lower one that it is an earlier state.
+func (s *stamp) origin(now, lapse time.Duration, lost loss, home string, was origins) origin {
 	o := origin{home: joined(was.home, home), life: was.life}
 	there, known := lifeNumber(was.life), lifeNumber(s.life)
+	of := lifeNumber(lost.life)
 	switch part := moved(was.home, home); {
 	case part != "":
 		o.home, o.back = home, "its server says that the "+part+" is another one"
+	case lost.what != "" && there <= of:
+		o.back = lost.what
 	case s.beat == 0 || there > known:
 	case was.life != s.life:
-		o.back = "it is of an earlier life"
-	case lost:
-		o.back = "a row that was published is gone"
-	case own <= s.beat && (own > 1 || now-s.at < lapse/stampFor):
+		o.back = lostLife
+	case !was.gone && was.own < s.beat || was.gone && now-s.at < lapse/stampFor:
 		o.back = "what this relay wrote into it is gone"
 	}
 	if o.back != "" || o.life == "" {
-		o.life = strconv.Itoa(max(there, known)+1) + "." + event.NewID()
+		o.life = strconv.Itoa(max(there, known, of)+1) + "." + event.NewID()
 	}
 	o.write = o.home != was.home || o.life != was.life
 	return o

@@ -78,7 +78,7 @@ func (r *Relay) firstOf(ctx context.Context, subjects []string) ([]*queued, erro
 		if args[i] = subject; i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		b.WriteString("SELECT * FROM (SELECT number, id, ticket, subject, event FROM lethe_outbox WHERE parked IS NULL AND subject = $" +
+		b.WriteString("SELECT * FROM (SELECT " + columns + " FROM lethe_outbox WHERE parked IS NULL AND subject = $" +
 			strconv.Itoa(i+1) + " ORDER BY number LIMIT " + strconv.Itoa(othersRows) + ") AS s" + strconv.Itoa(i+1))
 	}
 	rows, err := r.read(ctx, b.String(), args...)

@@ -84,7 +84,7 @@ func (l leisurely) Publish(ctx context.Context, events ...event.Event) (event.To
 	case <-ctx.Done():
 		return event.Token{}, ctx.Err()
 	case <-time.After(40 * time.Millisecond):
-		return l.to.store(events[0]), nil
+		return l.to.store(nil, events[0]), nil
 	}
 }
 

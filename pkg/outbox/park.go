@@ -49,7 +49,7 @@ func (p *parkedPass) went(rows []*queued, most int, now time.Duration, t times) 
 
 func (r *Relay) parkedRows() ([]*queued, error) {
 	p := &r.work.parked
-	query := "SELECT number, id, ticket, subject, event FROM lethe_outbox WHERE parked IS NOT NULL AND number > $1"
+	query := "SELECT " + columns + " FROM lethe_outbox WHERE parked IS NOT NULL AND number > $1"
 	if p.age > 0 {
 		query += " AND created > " + r.dialect.clock() + " - " + strconv.FormatInt(p.age.Milliseconds(), 10)
 	}

@@ -175,7 +175,7 @@ func TestHoweverManySubjectsFailTheOthersGoOut(t *testing.T) {
 			m.commit(name)
 			m.wrote[name] = time.Now()
 			m.pass(backFor)
-			m.inTime(time.Time{})
+			m.inTime(time.Time{}, m.roads[0])
 		}
 		if len(m.to.order) != 5 {
 			t.Errorf("%v", m.to.order)

@@ -21,7 +21,7 @@ type post struct {
 	renewed time.Duration // when the last beat that succeeded began
 	worker  string        // who has the lease
 	held    time.Duration // how long this relay has seen it there
-	owing   bool          // everything is owed to the bus
+	debt    int           // not 0: everything is owed to the bus, for this reason
 	closed  bool
 }
 
@@ -53,17 +53,24 @@ func (p *post) set(agreed place, v *verdict, renewed time.Duration) (gained bool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	active, was := v.work || v.overdue > 0, p.working || p.overdue > 0
-	gained = active && (!was || v.work && !p.working || agreed != p.agreed || v.owing && !p.owing)
+	gained = active && (!was || v.work && !p.working || agreed != p.agreed || v.debt != 0 && v.debt != p.debt)
 	if gained {
 		p.term++
 	}
 	told := p.ok != v.ok || p.agreed != agreed || p.working != v.work || (p.err == nil) != (v.err == nil)
 	p.agreed, p.ok, p.working, p.overdue, p.err, p.renewed = agreed, v.ok, v.work, v.overdue, v.err, renewed
-	p.worker, p.held, p.owing = v.worker, v.held, v.owing
+	p.worker, p.held, p.debt = v.worker, v.held, v.debt
 	if told {
 		p.tell()
 	}
 	return gained
+}
+
+// paid notes that everything was announced. Where the same debt is found again, the database has gone back, and it is paid again.
+func (p *post) paid() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.debt = 0
 }
 
 // tell wakes who waits for a change, with the lock held.

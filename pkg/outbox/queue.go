@@ -11,12 +11,15 @@ type queue struct {
 	first  int64         // number of the first; 0 = none waits
 	oldest time.Duration // its age, by the database's clock
 	last   int64         // the highest number there is
+	debt   int           // not 0: everything is to be announced before them
 }
 
 // queueWatch tells which rows have waited for too long, by the relay's own clock.
 type queueWatch struct {
 	first   int64
 	stood   time.Duration // how long that has been the first
+	debt    int
+	owed    time.Duration // how long there has been one
 	watched time.Duration // how long this relay has watched at all
 	marks   []mark        // oldest first; at most as many as beats in times.silent, and a few
 }
@@ -34,6 +37,12 @@ func (w *queueWatch) observe(passed time.Duration, t times, q queue) {
 	} else {
 		w.first, w.stood = q.first, 0
 	}
+	if q.debt != 0 && w.debt != 0 { // it may be another: a reason more does not put off what is owed already
+		w.owed += passed
+	} else {
+		w.owed = 0
+	}
+	w.debt = q.debt
 	if n := len(w.marks); n == 0 || w.watched-w.marks[n-1].at >= t.beat/2 {
 		w.marks = append(w.marks, mark{w.watched, q.last})
 	}
@@ -42,12 +51,14 @@ func (w *queueWatch) observe(passed time.Duration, t times, q queue) {
 	}
 }
 
-// overdue is the highest number of a row that has waited for as long as a worker may be silent, 0 when the first has not.
+// overdue is the highest number of a row that has waited for as long as a worker may be silent, 0 when the first has not. What is
+// owed becomes overdue as a row does, and by itself: rows come and go, or stand behind it.
 func (w *queueWatch) overdue(t times) int64 {
-	if w.first == 0 || w.stood < t.silent {
+	rows, debt := w.first != 0 && w.stood >= t.silent, w.debt != 0 && w.owed >= t.silent
+	if !rows && !debt {
 		return 0
 	}
-	return max(w.first, w.marks[0].number)
+	return max(w.first, w.marks[0].number, 1)
 }
 
 // queued reads what waits, at little cost however much it is.

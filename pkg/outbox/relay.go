@@ -66,7 +66,7 @@ type Relay struct {
 	stats   collector
 	work    work                    // of the worker's goroutine alone
 	asked   int                     // which of the questions for its home the database answers; of the beats' goroutine alone
-	lost    atomic.Bool             // a row that was published here is gone
+	memory  memory                  // what the database has held
 	proven  atomic.Bool             // overdue rows were published here, beside the worker
 	seen    atomic.Pointer[look]    // rows that waited at the last look at the database; nil = none
 	trouble atomic.Pointer[trouble] // why rows wait, as far as this relay knows; nil = nothing has failed since the last that went
@@ -97,9 +97,10 @@ func defaults() times {
 
 // hooks are called at steps; nil = nothing.
 type hooks struct {
-	beat      hook // before a beat
-	published hook // rows are stored in the stream and still in the table
-	settled   hook // they are gone from the table
+	beat      hook   // before a beat
+	published hook   // rows are stored in the stream and still in the table
+	settled   hook   // they are gone from the table
+	seed      uint64 // of the pauses' jitter; 0 = another each time
 }
 
 type hook func()
@@ -161,7 +162,7 @@ func startRelay(ctx context.Context, db *sql.DB, p Publisher, cfg RelayConfig, t
 	r.post.init()
 	r.tickets.init()
 	r.stats.ask = r.Status
-	r.work.init()
+	r.work.init(h.seed)
 	r.wg.Go(r.beats)
 	r.wg.Go(r.works)
 	switch {

@@ -14,7 +14,11 @@ type row struct {
 	ticket  Ticket
 	subject string // below the fleet's log prefix
 	event   string // a structured CloudEvent
+	life    string // of the database, when the row was read
 }
+
+// columns are what is read of a row, in one statement with the life of the database that it stands in.
+const columns = "number, id, ticket, subject, event, (SELECT life FROM lethe_outbox_home) AS life"
 
 // anyFleet is the longest name a fleet may have: what fits for it fits for every other.
 const anyFleet = "a123456789012345678901234567890123456789"

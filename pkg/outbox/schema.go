@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS lethe_outbox_bus (
   one    INTEGER PRIMARY KEY CHECK (one = 1),
   fleet  TEXT    NOT NULL DEFAULT '',
   epoch  TEXT    NOT NULL DEFAULT '', -- identity of the stream
-  owed   INTEGER NOT NULL DEFAULT 0,  -- not 0: everything is to be announced before anything else; it rises with each reason for that
+  owed   INTEGER NOT NULL DEFAULT 0,  -- not 0: everything is to be announced before anything else; another number for each reason
   worker TEXT    NOT NULL DEFAULT ''  -- id of a relay
 );
 INSERT INTO lethe_outbox_bus (one) VALUES (1) ON CONFLICT DO NOTHING;

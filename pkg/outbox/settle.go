@@ -133,7 +133,9 @@ func (r *Relay) missing(ctx context.Context, tx *sql.Tx, deleted sql.Result, ids
 		return err
 	}
 	if int(there)+byOthers+byFirst < len(want) {
-		r.lost.Store(true)
+		for _, q := range acked { // they were read in one life, or in two; the later one counts
+			r.memory.note(loss{q.life, lostPublished})
+		}
 		poke(r.beatNow)
 	}
 	return nil

@@ -100,7 +100,7 @@ func (r *Relay) forgetTicket(p *progress, t Ticket) bool {
 	for _, id := range padded(ids) {
 		args = append(args, id)
 	}
-	found, err := r.read(ctx, "SELECT number, id, ticket, subject, event FROM lethe_outbox WHERE id IN "+list(len(args)), args...)
+	found, err := r.read(ctx, "SELECT "+columns+" FROM lethe_outbox WHERE id IN "+list(len(args)), args...)
 	if err != nil {
 		return false
 	}

@@ -54,7 +54,7 @@ type verdict struct {
 	changed  bool          // the worker has to be written
 	gone     []string      // relays nobody has heard of for long
 	origin   origin
-	owing    bool // everything is owed, now or since before
+	debt     int // not 0: everything is owed, now or since before
 }
 
 // judge looks at what stands in the tables. proven says that this relay has published what was overdue beside the worker.
@@ -153,11 +153,7 @@ func (w *watch) agreed(v verdict, at place) {
 // apply writes v.
 func (v *verdict) apply(ctx context.Context, tx *sql.Tx, id string, at place) error {
 	if v.bus {
-		owed := 0
-		if v.owed {
-			owed = 1
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET fleet = $1, epoch = $2, owed = $3 WHERE one = 1", at.fleet, at.epoch, owed); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET fleet = $1, epoch = $2 WHERE one = 1", at.fleet, at.epoch); err != nil {
 			return err
 		}
 	}
@@ -166,8 +162,8 @@ func (v *verdict) apply(ctx context.Context, tx *sql.Tx, id string, at place) er
 			return err
 		}
 	}
-	if v.origin.back != "" {
-		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET owed = owed + 1 WHERE one = 1"); err != nil {
+	if v.owed || v.origin.back != "" {
+		if _, err := tx.ExecContext(ctx, "UPDATE lethe_outbox_bus SET owed = $1 WHERE one = 1", v.debt); err != nil {
 			return err
 		}
 	}

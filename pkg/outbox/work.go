@@ -37,7 +37,8 @@ type work struct {
 	unpruned int    // rows taken away since what was announced lately was last cut down
 	other    string // subject at which the last look behind a full batch ended
 	down     bool   // nothing went in the last round
-	batch    int    // rows read at a time: halved when the database fails, so that a slow one is not asked for the same again and again
+	rand     *rand.Rand
+	batch    int // rows read at a time: halved when the database fails, so that a slow one is not asked for the same again and again
 }
 
 // hold is a lane whose first row could not be published.
@@ -46,7 +47,11 @@ type hold struct {
 	until time.Duration
 }
 
-func (w *work) init() {
+func (w *work) init(seed uint64) {
+	if seed == 0 {
+		seed = rand.Uint64() //nolint:gosec // jitter is no secret
+	}
+	w.rand = rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same
 	w.told, w.acked, w.holds, w.batch = map[string]bool{}, map[string]event.Token{}, map[string]hold{}, batchMost
 	w.unpruned = doneMost / 10
 }
@@ -132,6 +137,9 @@ func (r *Relay) round(now turn) (more bool, err error) {
 	}
 	if len(rows) == 0 {
 		return false, nil
+	}
+	if err := r.remember(rows); err != nil {
+		return false, err
 	}
 	r.tell(rows)
 	tried := r.publish(now, rows)
@@ -226,6 +234,7 @@ func (r *Relay) payOwed(at place) error {
 	if n, err := done.RowsAffected(); err == nil && n == 0 && r.stream != nil {
 		return errors.New("there is another reason for it meanwhile")
 	}
+	r.post.paid()
 	return nil
 }
 
@@ -257,7 +266,7 @@ func (r *Relay) hold(lane string) {
 	h := w.holds[lane]
 	h.fails++
 	most := r.times.backoff << min(h.fails-1, 5)
-	h.until = r.now() + most/2 + rand.N(most/2+1) //nolint:gosec // jitter is no secret
+	h.until = r.now() + most/2 + time.Duration(w.rand.Int64N(int64(most/2)+1))
 	if len(w.holds) >= holdsMost {
 		for lane, h := range w.holds { // many of them have no rows any more
 			if r.now() >= h.until {
@@ -289,7 +298,7 @@ func (r *Relay) waiting(now turn, sound bool) ([]*queued, error) {
 	if all {
 		return nil, nil
 	}
-	query, limit := "SELECT number, id, ticket, subject, event FROM lethe_outbox WHERE parked IS NULL", r.work.batch
+	query, limit := "SELECT "+columns+" FROM lethe_outbox WHERE parked IS NULL", r.work.batch
 	args := make([]any, 0, len(held)+1)
 	if len(held) > 0 {
 		held = padded(held)
@@ -338,7 +347,7 @@ func (r *Relay) read(ctx context.Context, query string, args ...any) ([]*queued,
 	var found []*queued
 	for rows.Next() {
 		q := new(queued)
-		if err := rows.Scan(&q.number, &q.id, &q.ticket, &q.subject, &q.event); err != nil {
+		if err := rows.Scan(&q.number, &q.id, &q.ticket, &q.subject, &q.event, &q.life); err != nil {
 			return nil, err
 		}
 		q.open(at.fleet)
