@@ -47,7 +47,9 @@ func accept(ctx context.Context, q querier, sh *shape, ask asking, differs func(
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
+			checked := checking(ctx, page[i].as(sh))
 			refs, err := ask(&page[i])
+			checked()
 			switch {
 			case errors.Is(err, errPassed):
 			case err != nil && len(bad) < acceptNamed:

@@ -33,6 +33,7 @@ func apart[T any](ctx context.Context, s *Store, work func(context.Context) (T, 
 	var (
 		state atomic.Int32
 		done  = make(chan made[T], 1)
+		now   checked
 	)
 	go func() {
 		m := made[T]{err: errEnded}
@@ -45,7 +46,7 @@ func apart[T any](ctx context.Context, s *Store, work func(context.Context) (T, 
 			}
 			done <- m
 		}()
-		m.value, m.err = work(ctx)
+		m.value, m.err = work(context.WithValue(ctx, checkedKey{}, &now))
 	}()
 	select {
 	case m := <-done:
@@ -57,7 +58,7 @@ func apart[T any](ctx context.Context, s *Store, work func(context.Context) (T, 
 		return (<-done).result()
 	}
 	var none T
-	return none, context.Cause(ctx)
+	return none, now.left(ctx)
 }
 
 func (m made[T]) result() (T, error) {

@@ -250,3 +250,33 @@ func TestAKindIsAskedAgainAboutAnObjectThatChangedMeanwhile(t *testing.T) {
 		t.Errorf("one has no room: %v", err)
 	}
 }
+
+func TestTheEndOfACallNamesTheManifestThatWasBeingChecked(t *testing.T) {
+	t.Parallel()
+	p := places(t, engines()[0], 1)[0]
+	stuck(t, p) // Stale hangs
+	hold := make(chan struct{})
+	t.Cleanup(sync.OnceFunc(func() { close(hold) }))
+	must(manifest.Register(t.Context(), p.store, manifest.Kind[Stuck]{
+		APIVersion: "example.dev/v1", Name: "Doubtful", Validate: func(m manifest.Manifest[Stuck]) error {
+			if m.Metadata.Name == "any" {
+				<-hold
+			}
+			return nil
+		},
+	}))
+	for kind, name := range map[string]string{"Stuck": "slow", "Doubtful": "any"} {
+		text := strings.Replace(string(stuckText(name)), "kind: Stuck", "kind: "+kind, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		_, err := p.store.Apply(ctx, []byte(text))
+		cancel()
+		var e *manifest.Error
+		if !errors.Is(err, manifest.ErrUnchecked) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, manifest.ErrInvalid) || !errors.As(err, &e) ||
+			e.Kind != kind || e.Namespace != "acme" || e.Name != name || e.Field != "spec" || !strings.Contains(err.Error(), "the schema of Kind "+kind) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if _, err := p.store.Apply(t.Context(), stuckText("quick")); err != nil {
+		t.Errorf("another manifest: %v", err)
+	}
+}

@@ -32,10 +32,11 @@ type ready struct {
 }
 
 // prepare has a kind check the manifest, once.
-func (a *applied) prepare(sh *shape) (*ready, error) {
+func (a *applied) prepare(ctx context.Context, sh *shape) (*ready, error) {
 	if r := a.ready.Load(); r != nil && r.shape == sh {
 		return r, nil
 	}
+	defer checking(ctx, a.object)()
 	o, err := sh.prepare(a.object)
 	if err := a.refused(err); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 			return nil, context.Cause(ctx)
 		}
 		if all[i].object.Kind == "Kind" {
-			c, err := s.planKind(&all[i], mine)
+			c, err := s.planKind(ctx, &all[i], mine)
 			p.changes[i] = c
 			bad.put(all[i].fail(err))
 		}
@@ -133,9 +134,9 @@ func (s *Store) planApply(ctx context.Context, q querier, all []applied) (*plan,
 }
 
 // planKind checks a manifest of kind Kind and makes the kind of it.
-func (s *Store) planKind(a *applied, mine map[string]*shape) (*change, error) {
+func (s *Store) planKind(ctx context.Context, a *applied, mine map[string]*shape) (*change, error) {
 	sh := s.kinds.typedNamed(kindFamily)
-	r, err := a.prepare(sh)
+	r, err := a.prepare(ctx, sh)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func (s *Store) planObject(ctx context.Context, q querier, a *applied, mine map[
 		}
 		return nil, a.refused(err)
 	}
-	r, err := a.prepare(sh)
+	r, err := a.prepare(ctx, sh)
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +241,7 @@ func (s *Store) planAgainst(ctx context.Context, q querier, c *change, a *applie
 		}
 	}
 	c.moved = true
+	defer checking(ctx, c.next)()
 	return a.fail(c.ask())
 }
 

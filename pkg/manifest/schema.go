@@ -21,6 +21,7 @@ type schema struct {
 	compiled *jsonschema.Schema
 	written  any // as it was compiled
 	closing  *closing
+	programs *programs
 	root     any             // with additionalProperties: false wherever that says the same
 	text     json.RawMessage // the same, canonical: it is shown
 }
@@ -50,6 +51,10 @@ func newSchema(field string, data json.RawMessage) (*schema, error) {
 		return nil, err
 	}
 	written := copied(root)
+	patterns := newPrograms(written) // before the compiler makes them
+	if err := patterns.err(field); err != nil {
+		return nil, err
+	}
 	closed := closeObjects(top)
 	c := newCompiler()
 	if err := c.AddResource(schemaURL, written); err != nil {
@@ -59,14 +64,14 @@ func newSchema(field string, data json.RawMessage) (*schema, error) {
 	if err != nil {
 		return nil, badSchema(field, err)
 	}
-	finds := newClosing(written, closed)
+	finds := newClosing(written, patterns, closed)
 	finds.look(compiled)
 	shown, err := json.Marshal(root)
 	if err != nil {
 		return nil, because(field, "is no JSON Schema", err)
 	}
 	shown, err = canonical(field, shown)
-	return &schema{compiled: compiled, written: written, closing: finds, root: root, text: shown}, err
+	return &schema{compiled: compiled, written: written, closing: finds, programs: patterns, root: root, text: shown}, err
 }
 
 func newCompiler() *jsonschema.Compiler {
@@ -107,7 +112,7 @@ func (noLoader) Load(at string) (any, error) {
 
 // check validates a value.
 func (s *schema) check(field string, value any) error {
-	most := baseWork + workPerByte*weight(value)
+	most := bound(value)
 	if s.tooMuch(value, most) {
 		return longCheck(field, most)
 	}

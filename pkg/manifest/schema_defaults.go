@@ -17,7 +17,7 @@ func (s *schema) checkDefaults(field string) error {
 	if c == nil {
 		return nil
 	}
-	finds := newClosing(s.written, s.closing.at)
+	finds := newClosing(s.written, s.programs, s.closing.at)
 	s.defaults("", s.root, 0, func(ptr string, d any) {
 		at := field
 		for step := range strings.SplitSeq(strings.TrimPrefix(ptr, "/"), "/") {
@@ -42,7 +42,7 @@ func (s *schema) checkDefaults(field string) error {
 		if err == nil {
 			var unknown problems
 			finds.look(part)
-			finds.unknown(part, "it", d, baseWork+workPerByte*weight(d), &unknown)
+			finds.unknown(part, "it", d, bound(d), &unknown)
 			err = unknown.err()
 		}
 		if err != nil {

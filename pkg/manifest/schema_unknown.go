@@ -18,15 +18,16 @@ import (
 
 // closing is what it takes to find the fields that no schema describes.
 type closing struct {
-	root  any             // as it was compiled
-	at    map[string]bool // where its plain objects stand: see closeObjects
-	seen  map[*jsonschema.Schema]bool
-	plain map[*jsonschema.Schema]bool
-	forms map[*jsonschema.Schema]any // what a value is asked whether it fits: as it is written, to count the steps
+	root     any             // as it was compiled
+	patterns *programs       // its patterns
+	at       map[string]bool // where its plain objects stand: see closeObjects
+	seen     map[*jsonschema.Schema]bool
+	plain    map[*jsonschema.Schema]bool
+	forms    map[*jsonschema.Schema]any // what a value is asked whether it fits: as it is written, to count the steps
 }
 
-func newClosing(root any, at map[string]bool) *closing {
-	return &closing{root, at, map[*jsonschema.Schema]bool{}, map[*jsonschema.Schema]bool{}, map[*jsonschema.Schema]any{}}
+func newClosing(root any, patterns *programs, at map[string]bool) *closing {
+	return &closing{root, patterns, at, map[*jsonschema.Schema]bool{}, map[*jsonschema.Schema]bool{}, map[*jsonschema.Schema]any{}}
 }
 
 // look goes through all of a compiled schema, once.
@@ -68,7 +69,7 @@ func (c *closing) unknown(sch *jsonschema.Schema, field string, value any, steps
 	if len(c.plain) == 0 {
 		return true
 	}
-	u := unknowns{closing: c, work: newWork(c.root, steps), bad: bad}
+	u := unknowns{closing: c, work: newWork(c.root, c.patterns, steps), bad: bad}
 	u.value(field, []*jsonschema.Schema{sch}, value, 0)
 	return u.work.left >= 0
 }
@@ -88,8 +89,14 @@ func (u *unknowns) value(field string, schemas []*jsonschema.Schema, value any, 
 	case map[string]any:
 		h := u.all(schemas, v)
 		closed := h.closed(u.plain)
+		u.work.left -= h.steps(u.patterns, v)
+		if u.work.left < 0 {
+			return
+		}
 		for name, member := range sorted(v) {
 			switch below := h.member(name); {
+			case closed && !h.describes(name) && len(u.bad.all) >= maxProblems:
+				u.bad.more++ // each takes time to word
 			case closed && !h.describes(name):
 				u.bad.add(document.Member(field, name), "is no field here; %s", choice(name, h.names()))
 			case holds(member) && len(below) > 0:
@@ -220,6 +227,19 @@ func (h holding) closed(plain map[*jsonschema.Schema]bool) bool {
 		described, fixed = true, fixed || !how.chosen
 	}
 	return described && (fixed || !h.free)
+}
+
+// steps is what it takes to ask all of them about each member of an object.
+func (h holding) steps(patterns *programs, v map[string]any) int {
+	sum := len(v) * (1 + len(h.all)/8)
+	for sch := range h.all {
+		for pattern := range sch.PatternProperties {
+			for name := range v {
+				sum += patterns.matched(pattern.String(), name)
+			}
+		}
+	}
+	return sum
 }
 
 // describes says whether any schema describes a field.

@@ -125,3 +125,85 @@ func TestANumberOfTooManyDigitsIsRefusedByField(t *testing.T) {
 		t.Error("a schema with such a number is taken")
 	}
 }
+
+// TestEachKeywordCostsWhatItTakes: the engine takes time in proportion to what is counted here; a step is a schema asked about a value.
+func TestEachKeywordCostsWhatItTakes(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	long := `"` + strings.Repeat("a", n) + `"`
+	numbers := func(n int) string { return listOf(n, func(i int) string { return fmt.Sprint(1000 + i) }) }
+	members := `{` + strings.Trim(listOf(n, func(i int) string { return fmt.Sprintf(`"m%d":1`, i) }), "[]") + `}`
+	forms := strings.Trim(listOf(100, func(int) string { return `{"minProperties":1}` }), "[]")
+	for name, tc := range map[string]struct {
+		schema, value string
+		least         int
+	}{
+		"a pattern":                     {`{"pattern":"^[a-z]+$"}`, long, n / 4},
+		"a pattern, long as a program":  {`{"pattern":"(.?){500}z"}`, long, 30 * n},
+		"characters are counted":        {`{"maxLength":5}`, long, n / 100},
+		"a format":                      {`{"format":"email"}`, long, n / 8},
+		"a format by a pattern":         {`{"format":"duration"}`, long, n / 4},
+		"a format of patterns":          {`{"format":"regex"}`, long, 30 * n},
+		"numbers are fractions":         {`{"items":{"type":"integer"}}`, numbers(n), 3 * n},
+		"numbers have bounds":           {`{"items":{"multipleOf":3,"minimum":1}}`, numbers(n), 5 * n},
+		"numbers with exponents":        {`{"items":{"minimum":1}}`, listOf(n, func(int) string { return "1e300" }), 15 * n},
+		"numbers among numbers":         {`{"items":{"enum":` + numbers(100) + `}}`, numbers(n), 200 * n},
+		"objects among objects":         {`{"items":{"enum":` + listOf(100, func(i int) string { return fmt.Sprintf(`{"a":%d}`, i) }) + `}}`, listOf(n, func(i int) string { return fmt.Sprintf(`{"a":%d}`, i) }), 200 * n},
+		"few long elements that differ": {`{"uniqueItems":true}`, listOf(20, func(int) string { return numbers(n / 100) }), 20 * n / 100 * 2 * 9},
+		"members, form by form":         {`{"anyOf":[` + forms + `]}`, members, 100 * n / 10},
+		"members that are listed":       {`{"unevaluatedProperties":true,"anyOf":[` + forms + `]}`, members, 100 * n},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := mustSchema(t, `{"type":"object","properties":{"v":`+tc.schema+`}}`)
+			spec, err := decoded(json.RawMessage(`{"v":` + tc.value + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			const plenty = 1 << 40
+			w := newWork(s.root, s.programs, plenty)
+			w.value(s.root, spec)
+			if took := plenty - w.left; took < tc.least {
+				t.Errorf("%d steps, want %d at least", took, tc.least)
+			}
+		})
+	}
+}
+
+// A check takes seconds at most, however long the spec.
+func TestWorkOfALongSpecHasABound(t *testing.T) {
+	t.Parallel()
+	s := mustSchema(t, `{"type":"object","properties":{"items":{"type":"array","items":{"pattern":"^([a-z]+[0-9]?){1,40}$"}}}}`)
+	spec, err := decoded(json.RawMessage(`{"items":` + listOf(100, func(int) string { return `"` + strings.Repeat("a", 10_000) + `"` }) + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bound(spec) != mostWork {
+		t.Errorf("%d steps", bound(spec))
+	}
+	if err := s.conform(spec); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "steps to check") {
+		t.Errorf("%.200v", err)
+	}
+}
+
+func TestASchemaWithTooLongPatternsIsRefusedBeforeTheyAreMade(t *testing.T) {
+	t.Parallel()
+	patterns := strings.Trim(listOf(2000, func(i int) string { return fmt.Sprintf(`"p%d":{"pattern":"x%d.{1000}"}`, i, i) }), "[]")
+	_, err := newSchema("spec.schema", json.RawMessage(`{"type":"object","properties":{`+patterns+`}}`))
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "patterns") {
+		t.Errorf("%.200v", err)
+	}
+}
+
+// Each unknown field is worded with the names of those there are.
+func TestManyUnknownFieldsAreFoundInBoundedWork(t *testing.T) {
+	t.Parallel()
+	s := mustSchema(t, `{"type":"object","properties":{`+strings.Trim(listOf(2000, func(i int) string { return fmt.Sprintf(`"known-%d":{}`, i) }), "[]")+`}}`)
+	spec, err := decoded(json.RawMessage(`{` + strings.Trim(listOf(20_000, func(i int) string { return fmt.Sprintf(`"unknown-%d":1`, i) }), "[]") + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.conform(spec); len(Problems(err)) != maxProblems+1 || !strings.Contains(err.Error(), "and 19990 more problems") {
+		t.Errorf("%.300v", err)
+	}
+}

@@ -23,7 +23,12 @@ type Refusal struct { //nolint:errname // it is an answer first
 	Retry bool `json:"retry,omitempty"`
 	// Node has refused; over HTTP it is the one that was called.
 	Node string `json:"-"`
+	// Err is the cause, where it matters to the node that refuses; it is not sent.
+	Err error `json:"-"`
 }
+
+// Unwrap is the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // Problem is one thing that is wrong, and where.
 type Problem struct {

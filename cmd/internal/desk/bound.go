@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
+	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
 // Bounds of one request to the database. With the longest body (30 s), a commit that is not answered (15 s) and the wait for a
@@ -37,6 +38,8 @@ func bounded[T any](ctx context.Context, d *Desk, o operation, do func(context.C
 	// The caller's own end is no fault of the database, unless its deadline is what bounds the request.
 	late := errors.Is(within.Err(), context.DeadlineExceeded) && !errors.Is(ctx.Err(), context.Canceled)
 	switch {
+	case late && errors.Is(err, manifest.ErrUnchecked):
+		d.log.Warn("a manifest was not checked in time", "request", o.name, "after", took, "error", err)
 	case err != nil && late && unanswered(err):
 		d.log.Warn("the database did not answer in time", "request", o.name, "after", took, "error", err)
 		return v, o.late(took)

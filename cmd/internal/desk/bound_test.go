@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/lethe-cache/lethe/cmd/internal/ctl"
 	"github.com/lethe-cache/lethe/internal/pgtest"
 	"github.com/lethe-cache/lethe/pkg/lethe"
+	"github.com/lethe-cache/lethe/pkg/manifest"
 )
 
 func TestRequestsToAFrozenDatabaseEnd(t *testing.T) {
@@ -95,5 +97,24 @@ func TestACallerThatLeavesIsNotTheDatabasesFault(t *testing.T) {
 	}
 	if log.String() != "" {
 		t.Error(log.String())
+	}
+}
+
+// A check that takes too long is named, and not taken for the database.
+func TestAManifestThatIsNotCheckedInTimeIsNamed(t *testing.T) {
+	t.Parallel()
+	var log cmdtest.Log
+	o := newOfficeOn(t, "sqlite::memory:", slog.New(slog.NewTextHandler(&log, nil)))
+	o.most = time.Millisecond
+	_, err := bounded(t.Context(), o.Desk, operation{"apply", true}, func(ctx context.Context) (int, error) {
+		<-ctx.Done()
+		return 0, refused(&manifest.Error{
+			Kind: "Chatbot", Name: "helper", Namespace: "acme", Field: "spec", Reason: "asks for too much work",
+			Err: fmt.Errorf("%w: %w", manifest.ErrUnchecked, ctx.Err()),
+		})
+	})
+	no := refusalOf(err)
+	if no.Code != http.StatusGatewayTimeout || no.Field != "spec" || !strings.Contains(no.Text, "Chatbot acme/helper: spec: asks") || strings.Contains(no.Text+log.String(), "database") {
+		t.Errorf("%+v, log %s", no, log.String())
 	}
 }

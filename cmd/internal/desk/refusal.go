@@ -41,6 +41,9 @@ func refusalOf(err error) *ctl.Refusal {
 	}
 	all := problemsIn(err)
 	r := &ctl.Refusal{Code: codeOf(err), Problem: all[0], Retry: errors.Is(err, outbox.ErrOtherBus)}
+	if errors.Is(err, manifest.ErrUnchecked) {
+		r.Err = manifest.ErrUnchecked
+	}
 	if len(all) > 1 {
 		r.Problems = all
 		r.Text = fmt.Sprintf("%s (and %d more)", r.Text, len(all)-1)
