@@ -121,6 +121,9 @@ func (g *guard) check(r *http.Request) (context.Context, *problem) {
 	if err != nil {
 		return nil, problemOf(err)
 	}
+	if headers[ctl.TimeoutHeader] != "" {
+		return nil, bad(http.StatusBadRequest, ctl.TimeoutHeader, "is for requests over NATS, and nothing was done: over HTTP a request ends when its connection is closed")
+	}
 	if headers[ctl.DryRunHeader] != "" {
 		return nil, bad(http.StatusBadRequest, ctl.DryRunHeader, "is for requests over NATS, and nothing was done: over HTTP apply with ?dryRun=true")
 	}

@@ -46,9 +46,9 @@ func (o *options) ask(ctx context.Context, conn *nats.Conn, what, kind string, q
 	}
 	do := func(ctx context.Context, what string) error { return o.request(ctx, conn, what, body, header, answer) }
 	if kind == "" {
-		return o.unanswered(ctx, conn, what, len(body), do(ctx, what))
+		return o.unanswered(ctx, conn, what, header, len(body), do(ctx, what))
 	}
-	return o.unanswered(ctx, conn, what, len(body), o.askKind(ctx, conn, what, kind, do))
+	return o.unanswered(ctx, conn, what, header, len(body), o.askKind(ctx, conn, what, kind, do))
 }
 
 // request asks until a node has taken the question.
@@ -70,7 +70,7 @@ func (o *options) request(ctx context.Context, conn *nats.Conn, what string, bod
 }
 
 // unanswered gives err its exit code, and says what to do.
-func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, size int, err error) error {
+func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, header nats.Header, size int, err error) error {
 	var no *ctl.Refusal
 	switch {
 	case err == nil:
@@ -86,11 +86,17 @@ func (o *options) unanswered(ctx context.Context, conn *nats.Conn, what string, 
 			"on these servers and in this account?%s%s", o.fleet, newSince(what), o.fleetsHere(ctx, conn)))
 	case errors.Is(err, nats.ErrMaxPayload):
 		return cli.Usagef("%d bytes are too much for a message: these servers take %d; name fewer files, or apply over HTTP", size, conn.MaxPayload())
-	case changes(what) && cli.Code(err) == cli.CodeUnknown:
-		return outcome(ctx, fmt.Errorf("%w: whether it was done is not known; to %s it again does no harm%s", err, what, unlessVersioned(what)))
+	case ctl.Changes(what, header) && cli.Code(err) == cli.CodeUnknown:
+		return outcome(ctx, fmt.Errorf("%w: whether it was done is not known; to %s it again does no harm%s. A node begins nothing later than --timeout, unless its version is an older one. %s",
+			err, what, unlessVersioned(what), silentNode))
+	case cli.Code(err) == cli.CodeUnknown:
+		return outcome(ctx, fmt.Errorf("%w. %s", err, silentNode))
 	}
 	return outcome(ctx, err)
 }
+
+// silentNode is what to do where no node answers. A change is asked for once, and a node that stands still may have taken it.
+const silentNode = "'lethe-publisher nodes' shows a node that does not answer: end it, so that others are asked"
 
 // newSince says that nodes of before do not know a question.
 func newSince(what string) string {
@@ -98,11 +104,6 @@ func newSince(what string) string {
 		return ""
 	}
 	return " (nodes of before do not know set-status)"
-}
-
-// changes says whether a question may change something.
-func changes(what string) bool {
-	return what == ctl.Apply || what == ctl.Delete || what == ctl.SetStatus || what == ctl.Invalidate
 }
 
 // unlessVersioned is what keeps an apply from being said again as it stands.

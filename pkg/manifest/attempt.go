@@ -118,6 +118,10 @@ func (w *writing) try(ctx context.Context, inside bool) error {
 	if !release() {
 		return context.Cause(ctx)
 	}
+	// The timer of ctx fires late in a process that stood still, and its caller has left by then.
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return context.DeadlineExceeded
+	}
 	if w.beforeCommit != nil {
 		w.beforeCommit()
 	}

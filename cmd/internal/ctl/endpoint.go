@@ -19,8 +19,8 @@ import (
 // Endpoint answers what one of the nodes is asked, whichever takes it.
 type Endpoint struct {
 	What string
-	// Answer is called from several goroutines, at most maxRunning at a time. Its context ends after requestTime, and when the
-	// node ends. An error that is no *Refusal is said to be the node's own fault.
+	// Answer is called from several goroutines, at most maxRunning at a time. Its context ends after requestTime, when the asker no
+	// longer waits (TimeoutHeader), and when the node ends. An error that is no *Refusal is said to be the node's own fault.
 	Answer func(ctx context.Context, q Question) (any, error)
 }
 
@@ -67,7 +67,7 @@ func newDesk() *desk {
 
 // handler answers what comes on subject, and on those of kinds below it. It never blocks: it would keep the client from what came
 // meanwhile.
-func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, subject, node string) func(m *nats.Msg, c *counted) {
+func (d *desk) handler(life context.Context, nc *nats.Conn, sent *arrivals, e Endpoint, subject, node string) func(m *nats.Msg, c *counted) {
 	return func(m *nats.Msg, c *counted) {
 		if !fleet.Answerable(m.Reply) {
 			return
@@ -82,13 +82,17 @@ func (d *desk) handler(life context.Context, nc *nats.Conn, e Endpoint, subject,
 			answer(nil, refusalOf(err))
 			return
 		}
-		if why := d.admit(); why != nil {
+		left, why := sent.left(headers[TimeoutHeader], begun)
+		if why == nil {
+			why = d.admit()
+		}
+		if why != nil {
 			answer(nil, why)
 			return
 		}
 		go func() {
 			defer d.leave()
-			ctx, cancel := context.WithTimeout(life, requestTime)
+			ctx, cancel := context.WithDeadline(life, begun.Add(left))
 			defer cancel()
 			select {
 			case d.running <- struct{}{}:

@@ -11,7 +11,9 @@ import (
 const headerPrefix = "lethe-"
 
 // requestHeaders are those that a request may have.
-func requestHeaders() []string { return []string{ActorHeader, DryRunHeader, ReasonHeader, TokenHeader} }
+func requestHeaders() []string {
+	return []string{ActorHeader, DryRunHeader, ReasonHeader, TimeoutHeader, TokenHeader}
+}
 
 // ReadHeaders are the headers of a request that begin with Lethe-, by the names that the constants have. NATS keeps the letter case
 // that a client writes and gives the first of several values, so that "lethe-dry-run: true" would be no dry run, and of two actors

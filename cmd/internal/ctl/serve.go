@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -55,17 +56,21 @@ func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ..
 		// Every node answers for itself: there is no queue group.
 		{Has, AnySubject(s.Fleet, Has), func(body []byte) (any, *Refusal) { return has(n, body) }},
 	} {
-		if err := service.listen(e.name, e.subject, "", maxWaiting, maxWaitingBytes, answering(nc, s.Name, e.answer)); err != nil {
+		if _, err := service.listen(e.name, e.subject, "", maxWaiting, maxWaitingBytes, answering(nc, s.Name, e.answer)); err != nil {
 			return nil, errors.Join(fmt.Errorf("micro service, %s: %w", e.subject, err), service.stop())
 		}
 	}
 	d := newDesk()
 	life, cancel := context.WithCancel(context.Background())
+	sent := newArrivals(nc)
+	var measuring sync.WaitGroup
 	end := func() error {
 		err := service.stop()
 		d.close(cancel)
+		measuring.Wait()
 		return err
 	}
+	var subs []*nats.Subscription
 	for _, e := range endpoints {
 		subject := AnySubject(s.Fleet, e.What)
 		subjects := [][2]string{{e.What, subject}}
@@ -73,10 +78,15 @@ func ServeWith(nc *nats.Conn, n *lethe.Node, outbox func() *Outbox, endpoints ..
 			subjects = append(subjects, [2]string{e.What + "-kind", AnySubject(s.Fleet, anyKind(e.What))})
 		}
 		for _, at := range subjects {
-			if err := service.listen(at[0], at[1], queueGroup, maxPending, maxPendingBytes, d.handler(life, nc, e, subject, s.Name)); err != nil {
+			sub, err := service.listen(at[0], at[1], queueGroup, maxPending, maxPendingBytes, d.handler(life, nc, sent, e, subject, s.Name))
+			if err != nil {
 				return nil, errors.Join(fmt.Errorf("micro service, %s: %w", at[1], err), end())
 			}
+			subs = append(subs, sub)
 		}
+	}
+	if len(subs) > 0 {
+		measuring.Go(func() { sent.measure(life, subs) })
 	}
 	return end, nil
 }

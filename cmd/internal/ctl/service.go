@@ -109,7 +109,7 @@ func (s *service) stats() micro.Stats {
 }
 
 // listen calls handle for each request on subject, one after the other; an empty queue is none: every node gets them.
-func (s *service) listen(name, subject, queue string, waiting, bytes int, handle func(m *nats.Msg, c *counted)) error {
+func (s *service) listen(name, subject, queue string, waiting, bytes int, handle func(m *nats.Msg, c *counted)) (*nats.Subscription, error) {
 	c := &counted{info: micro.EndpointInfo{Name: name, Subject: subject, QueueGroup: queue}}
 	c.stats = micro.EndpointStats{Name: name, Subject: subject, QueueGroup: queue}
 	s.mu.Lock() // so that no answer of stats is without its subscription
@@ -122,10 +122,10 @@ func (s *service) listen(name, subject, queue string, waiting, bytes int, handle
 		c.sub, err = s.nc.QueueSubscribe(subject, queue, take)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.endpoints = append(s.endpoints, c)
-	return c.sub.SetPendingLimits(waiting, bytes)
+	return c.sub, c.sub.SetPendingLimits(waiting, bytes)
 }
 
 // stop lets in nothing more; what the client has is still handled. On a connection that is closed there is nothing to stop.
