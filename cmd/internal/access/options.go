@@ -64,7 +64,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for _, kind := range o.Kinds {
 		if err := event.CheckKind(kind); err != nil {
-			problems = append(problems, err)
+			problems = append(problems, fmt.Errorf("%w; give the kind's own name, no plural or short name ('lethe-publisher kinds' has it under KIND)", err))
 		}
 	}
 	only := func(set bool, field string, roles ...Role) {

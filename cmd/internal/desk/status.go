@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -40,6 +41,9 @@ func (d *Desk) SetStatus(ctx context.Context, c ctl.StatusChange) (ctl.Written, 
 // PutStatus reports the status of the object n. It stands in a manifest, YAML or JSON, of which all else may be left out; what names
 // an object there has to name this one.
 func (d *Desk) PutStatus(ctx context.Context, n ctl.Name, text []byte) (ctl.Written, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return ctl.Written{}, ctl.Refuse(http.StatusBadRequest, "status", "the body is empty: send what is reported, like {\"status\": {\"phase\": \"ready\"}}, or {\"status\": null} to take it away")
+	}
 	all, err := document.Read(text)
 	if err != nil {
 		no := ctl.Refuse(http.StatusBadRequest, "", "%s", strings.TrimPrefix(err.Error(), "document: "))
