@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -189,7 +190,7 @@ func (f *Fleet) answer(p *poll, msg *nats.Msg, inbox string) error {
 		return nil //nolint:nilerr // nobody is asked to mend it
 	}
 	if a.Problem != "" && !a.Applied {
-		return fmt.Errorf("%w: node %s: %s", ErrRefused, a.Node, a.Problem)
+		return fmt.Errorf("%w: node %s: %s", ErrRefused, a.Node, strings.TrimSuffix(a.Problem, ": "+event.ErrInvalid.Error()))
 	}
 	before := len(p.untold)
 	p.take(a)
@@ -200,7 +201,7 @@ func (f *Fleet) answer(p *poll, msg *nats.Msg, inbox string) error {
 }
 
 // ErrRefused says that a node can't wait for the token.
-var ErrRefused = errors.New("fleet: the token can't be waited for")
+var ErrRefused = errors.New("it can't be waited for")
 
 // goodbyes takes what was heard since.
 func (f *Fleet) goodbyes(p *poll) {

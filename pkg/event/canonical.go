@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime/debug"
 	"strconv"
 	"unicode/utf8"
 )
@@ -148,11 +149,22 @@ func appendMarshalled(dst []byte, v any) ([]byte, error) {
 func marshal(v any) (text []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
+			err = &panicked{r, debug.Stack()}
 		}
 	}()
 	return json.Marshal(v)
 }
+
+// panicked is the error of a panic in the code of a key.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// Panicked is what the code panicked with, and the stack of where it did.
+func (p *panicked) Panicked() (value any, stack []byte) { return p.value, p.stack }
 
 func appendJSON(dst []byte, s *scanner) ([]byte, error) {
 	text, err := s.canonical(nil) // not into dst: what goes into a recursion would have to be on the heap, for strings too

@@ -176,7 +176,7 @@ func (c *core[K, V]) text(buf *[]byte, k K) (text []byte, err error) {
 		err = event.FromCanonical(c.name, string(b[len(c.prefix):])).Err()
 	}
 	if err != nil {
-		return nil, &Error{Op: "get", Name: c.name, Err: err}
+		return nil, &Error{Op: "get", Name: c.name, Err: c.n.keyPanic(c.name, err)}
 	}
 	*buf = b
 	return b, nil

@@ -61,7 +61,7 @@ func (n *Node) Barrier(ctx context.Context, t event.Token) (Report, error) {
 	case n.closed.Load() && !complete:
 		return r, ErrClosed
 	case errors.Is(err, fleet.ErrRefused):
-		return r, &Error{Op: "barrier", Name: t.String(), Err: fmt.Errorf("%w: %w", event.ErrInvalid, err)}
+		return r, &Error{Op: "barrier", Name: t.String(), Err: &event.Error{Field: "token", Problem: err.Error()}}
 	case err != nil:
 		return r, &Error{Op: "barrier", Name: t.String(), Err: err}
 	case !complete:

@@ -88,8 +88,11 @@ func TestATokenThatIsNoneOfThisFleetIsRefused(t *testing.T) {
 		"no stream's name": event.NewToken("default2", "x", 1),
 	} {
 		begun := time.Now()
-		if _, err := nodes[1].Barrier(within(t), tok); !errors.Is(err, event.ErrInvalid) {
+		_, err := nodes[1].Barrier(within(t), tok)
+		if !errors.Is(err, event.ErrInvalid) || !contains(err, "token: ") {
 			t.Errorf("%s, after %v: %v", name, time.Since(begun), err)
+		} else if text := err.Error(); strings.Count(text, "invalid") > 1 || strings.Contains(text, "fleet: the") {
+			t.Errorf("%s: the text repeats itself, or names another field: %s", name, text)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package lethe
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -52,9 +53,27 @@ func (n *Node) caught(what, name string, err *error) { //nolint:gocritic // it c
 	if p == nil {
 		return
 	}
-	e := &PanicError{Value: p, Stack: debug.Stack()}
-	*err = e
+	*err = n.panicked(what, name, p, debug.Stack())
+}
+
+// panicked is the error of a panic, which it logs.
+func (n *Node) panicked(what, name string, value any, stack []byte) *PanicError {
+	e := &PanicError{Value: value, Stack: stack}
 	if what != "" && n.metrics.logged.allow("panic:"+what+":"+name, n.now()) {
 		n.log.Error("lethe: code that the node calls has panicked", "event", "load_panic", "in", what, "function", name, "error", e, "stack", string(e.Stack))
 	}
+	return e
+}
+
+// keyPanic makes a PanicError of the error of a key whose own code has panicked, which package event has recovered from.
+func (n *Node) keyPanic(name string, err error) error {
+	var p interface {
+		error
+		Panicked() (value any, stack []byte)
+	}
+	if !errors.As(err, &p) {
+		return err
+	}
+	value, stack := p.Panicked()
+	return n.panicked("key", name, value, stack)
 }
