@@ -127,12 +127,13 @@ func takesOne(m reflect.Value, t reflect.Type) bool {
 	return m.IsValid() && m.Type().NumIn() == 1 && m.Type().In(0) == t && m.Type().NumOut() == 1 && m.Type().Out(0).Kind() == reflect.Bool
 }
 
-// jsonSelfWriter says whether t writes itself as JSON, or as JSON's default for what is empty: a json.Number of "" as 0, a
+// jsonSelfWriter says whether t writes itself as JSON or reads itself from it, or is written as JSON's default for what is empty: a json.Number of "" as 0, a
 // json.RawMessage of nil as null.
 func jsonSelfWriter(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return t.Kind() != reflect.Pointer && (t == reflect.TypeFor[json.Number]() ||
-		p.Implements(reflect.TypeFor[json.Marshaler]()) || p.Implements(reflect.TypeFor[encoding.TextMarshaler]()))
+		p.Implements(reflect.TypeFor[json.Marshaler]()) || p.Implements(reflect.TypeFor[encoding.TextMarshaler]()) ||
+		p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()))
 }
 
 //nolint:gochecknoglobals // types are the same for all
@@ -161,6 +162,9 @@ func sameJSON(a, b reflect.Value) bool {
 		if a.IsNil() != b.IsNil() {
 			return false
 		}
+	}
+	if a.CanAddr() && b.CanAddr() { // methods of the pointer with them
+		x, y = a.Addr().Interface(), b.Addr().Interface()
 	}
 	m, err := json.Marshal(x)
 	if err != nil {
