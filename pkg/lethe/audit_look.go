@@ -84,11 +84,14 @@ func (c *core[K, V]) same(a, b *sight[V]) (bool, error) {
 	if c.s.withoutBulk {
 		return reflect.DeepEqual(a.value, b.value), nil
 	}
+	if c.isNil(&a.value) || c.isNil(&b.value) { // no codec is asked to write nil
+		return c.isNil(&a.value) && c.isNil(&b.value), nil
+	}
 	var encoded [2][]byte
 	var decoded [2]V
 	for i, v := range []V{a.value, b.value} {
 		var err error
-		if encoded[i], err = c.codec.Append(nil, v); err != nil {
+		if encoded[i], err = appendValue(c.codec, nil, v); err != nil {
 			return false, err
 		}
 	}

@@ -25,6 +25,7 @@ type waiter[K comparable, V any] struct {
 	until  int64 // when its patience is over; 0 is never
 	failed bool  // it has shared a load of one key that failed
 
+	uncopied  int  // how often what others loaded could not be copied
 	impatient bool // it asks again because its patience was over
 }
 
@@ -105,12 +106,11 @@ func (m *many[K, V]) round(ws []*waiter[K, V]) (again []*waiter[K, V]) {
 	j := &job[K, V]{c: c, rd: m.rd, load: load, start: c.n.now(), ordinary: m.asked.Need == 0, store: trusted(&m.asked)}
 	var own, others []*waiter[K, V]
 	for _, w := range ws {
-		if o := c.recall(&m.rd, &w.ask, w.text); o != nil {
+		if o := c.recall(&m.rd, &w.ask, w.text); o != nil && m.take(w, o, false) {
 			c.loadsShared.Add(1)
-			m.take(w, o, false)
 			continue
 		}
-		w.f, w.step = c.group.Enter(w.text, &w.ask, load)
+		w.f, w.step = m.enter(w, load)
 		switch w.step {
 		case flight.Cycle:
 			m.errs = append(m.errs, c.giveUp(m.frame, &Error{Op: "get", Name: c.name, Err: ErrCycle}))
@@ -146,8 +146,7 @@ func (m *many[K, V]) round(ws []*waiter[K, V]) (again []*waiter[K, V]) {
 		case err != nil:
 			m.errs = append(m.errs, c.giveUp(m.frame, err))
 			over = true
-		case m.good(w, o):
-			m.take(w, o, w.step == flight.Alone)
+		case m.good(w, o) && m.take(w, o, w.step == flight.Alone):
 		default:
 			again = append(again, w)
 		}
@@ -156,6 +155,15 @@ func (m *many[K, V]) round(ws []*waiter[K, V]) (again []*waiter[K, V]) {
 		return nil
 	}
 	return again
+}
+
+// enter asks what to do about a key. One whose value could not be copied goes into the call's own batch, if nobody loads it then, and
+// else is loaded alone.
+func (m *many[K, V]) enter(w *waiter[K, V], load *flight.Load) (*flight.Flight[*outcome[V]], flight.Step) {
+	if w.uncopied > 1 {
+		return m.c.group.Alone(w.text, &w.ask), flight.Alone
+	}
+	return m.c.group.Enter(w.text, &w.ask, load)
 }
 
 // waitOwn takes what the call's own batch brings; it reports whether the call's context has ended before.
@@ -194,9 +202,14 @@ func (m *many[K, V]) good(w *waiter[K, V], o *outcome[V]) bool {
 }
 
 // take adds an outcome to what the call returns. There is none where the batch has left the key out, or its error is one that
-// WithNegative names.
-func (m *many[K, V]) take(w *waiter[K, V], o *outcome[V], led bool) {
+// WithNegative names. It reports false, and adds nothing, where the value is for others only.
+func (m *many[K, V]) take(w *waiter[K, V], o *outcome[V], led bool) bool {
 	c := m.c
+	v, ok := c.own(o, led)
+	if !ok {
+		w.uncopied++
+		return false
+	}
 	c.keepBelow(&m.rd, &w.ask, w.text, o)
 	if o.absent {
 		c.note(m.frame, o.fence.Labels, o.expires)
@@ -205,14 +218,15 @@ func (m *many[K, V]) take(w *waiter[K, V], o *outcome[V], led bool) {
 		} else {
 			c.requests.add(resultBypass)
 		}
-		return
+		return true
 	}
-	switch a, err := c.answer(m.frame, &w.ask, o, led); {
+	switch a, err := c.answer(m.frame, &w.ask, o, v); {
 	case err == nil:
 		m.found[w.key] = *a.value
 	case c.s.remembers(err) == 0:
 		m.errs = append(m.errs, err)
 	}
+	return true
 }
 
 func ended[V any](f *flight.Flight[*outcome[V]]) bool {

@@ -11,7 +11,9 @@ import (
 )
 
 // Codec of values; msgpack is the default. Implementations are safe for concurrent use, keep neither dst nor data, and give
-// back by Decode, into a pointer to a zero value, what Append took.
+// back by Decode, into a pointer to a zero value, what Append took. Append returns dst with the encoded value behind it, as the
+// function append does: `return append(dst, data...), nil`. Dst is not empty. A result that does not begin with dst is an
+// error: Memoize panics for a codec that does so with a zero value, and a value with which it happens later is not stored.
 type Codec interface {
 	Append(dst []byte, v any) ([]byte, error)
 	Decode(data []byte, v any) error

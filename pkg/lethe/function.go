@@ -36,7 +36,8 @@ type function struct {
 	deadlines     deadlines
 	herd          herd
 	auditor       *auditor      // nil without WithAudit
-	encodeFailed  sync.Once     // logs the first
+	encodeFailed  sync.Once     // logs the first value that could not be encoded
+	decodeFailed  sync.Once     // logs the first that could not be decoded
 	collapsed     atomic.Uint64 // loads whose labels were too many for an entry
 	collapsedOnce sync.Once     // logs the first
 	differs       sync.Once     // logs the first that would come back different

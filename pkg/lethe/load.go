@@ -23,8 +23,8 @@ type outcome[V any] struct {
 
 	keepable bool // it would be stored, if only the node had its lease and nobody bypassed
 
-	encoded []byte // of value, for those who joined a load WithoutHot: value itself is the leader's, who may change it
-	badCopy error
+	encoded  []byte // of value, for those who joined a load WithoutHot: value itself is the leader's, who may change it
+	uncopied bool   // the codec can't write the value, or not all of it: only the leader can have it
 }
 
 // task is one key of a load.
@@ -80,8 +80,10 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd *reading, 
 			return answer[V]{}, c.giveUp(frame, err)
 		}
 		if o := c.recall(rd, ask, text); o != nil && !o.absent {
-			c.loadsShared.Add(1)
-			return c.answer(frame, ask, o, false)
+			if v, ok := c.own(o, false); ok {
+				c.loadsShared.Add(1)
+				return c.answer(frame, ask, o, v)
+			}
 		}
 		start := c.n.now()
 		f, step := c.enter(text, ask, absent)
@@ -106,13 +108,18 @@ func (c *core[K, V]) fly(ctx context.Context, frame *depend.Frame, rd *reading, 
 		case o.absent:
 			absent++
 		case step != flight.Check, c.good(ask, o):
+			v, ok := c.own(o, step == flight.Lead || step == flight.Alone)
+			if !ok {
+				absent = maxAbsent + 1 // what others load would not help either
+				continue
+			}
 			c.keepBelow(rd, ask, text, o)
-			return c.answer(frame, ask, o, step == flight.Lead || step == flight.Alone)
+			return c.answer(frame, ask, o, v)
 		}
 	}
 }
 
-// enter asks what to do about a key, or loads it alone where batches have left it out too often.
+// enter asks what to do about a key, or loads it alone where batches have left it out too often, or the value can't be copied.
 func (c *core[K, V]) enter(text string, ask *flight.Ask, absent int) (*flight.Flight[*outcome[V]], flight.Step) {
 	if absent > maxAbsent {
 		return c.group.Alone(text, ask), flight.Alone
@@ -166,10 +173,10 @@ func (c *core[K, V]) giveUp(frame *depend.Frame, err error) error {
 	return err
 }
 
-// answer hands an outcome to one caller.
-func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, o *outcome[V], led bool) (answer[V], error) {
+// answer hands an outcome to one caller, with the value that is the caller's own.
+func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, o *outcome[V], value *V) (answer[V], error) {
 	c.note(frame, o.fence.Labels, o.expires)
-	a, result := answer[V]{value: &o.value, cache: Miss, start: o.fence.Start}, resultMiss
+	a, result := answer[V]{value: value, cache: Miss, start: o.fence.Start}, resultMiss
 	if !ask.Leased || ask.Need > 0 {
 		a.cache, result = Bypassed, resultBypass
 	}
@@ -180,30 +187,42 @@ func (c *core[K, V]) answer(frame *depend.Frame, ask *flight.Ask, o *outcome[V],
 		}
 	}
 	c.requests.add(result)
-	if o.err == nil && !led && c.s.withoutHot {
-		v, err := c.copy(o)
-		if err != nil {
-			return answer[V]{}, &Error{Op: "get", Name: c.name, Err: err}
-		}
-		a.value = &v
-	}
 	return a, o.err
 }
 
-// pack encodes what joiners will copy, before the leader has it.
+// pack encodes what joiners will copy, before the leader has it. A value that can't be written, or would come back different, is
+// for nobody else.
 func (c *core[K, V]) pack(o *outcome[V]) {
-	if c.s.withoutHot && o.err == nil && !o.absent && !c.isNil(&o.value) {
-		o.badCopy = c.guard("codec", func() (err error) { o.encoded, err = c.codec.Append(nil, o.value); return err })
+	if !c.s.withoutHot || o.err != nil || o.absent || c.isNil(&o.value) {
+		return
+	}
+	err := c.guard("codec", func() (err error) {
+		if o.encoded, err = appendValue(c.codec, nil, o.value); err != nil {
+			c.tellUnwritten(err)
+			return err
+		}
+		return comesBack(c.codec, o.encoded, &o.value)
+	})
+	if err != nil {
+		o.encoded, o.uncopied, o.keepable = nil, true, false
 	}
 }
 
-// copy returns a value of a joiner's own.
-func (c *core[K, V]) copy(o *outcome[V]) (own V, err error) {
-	if o.badCopy != nil || c.isNil(&o.value) {
-		return own, o.badCopy
+// own is the value of an outcome for one caller: a copy of its own where callers share none. It reports false where there can be
+// no faithful one, and the caller has to load for itself.
+func (c *core[K, V]) own(o *outcome[V], led bool) (*V, bool) {
+	if o.err == nil && !led && c.s.withoutHot {
+		v := new(V)
+		if o.uncopied || c.isNil(&o.value) {
+			return v, !o.uncopied
+		}
+		if err := c.decode(o.encoded, v); err != nil {
+			c.tellUnread(err)
+			return v, false
+		}
+		return v, true
 	}
-	err = c.guard("codec", func() error { return c.codec.Decode(o.encoded, &own) })
-	return own, err
+	return &o.value, true
 }
 
 // single starts the load of one key.

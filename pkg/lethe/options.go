@@ -71,7 +71,8 @@ func WithRefreshAhead(fraction float64) Option {
 // takes such an error as the answer that there is none, and the key is absent from its map. What a batch leaves out is remembered as
 // well, for GetMany only: Get calls its own loader, which may say so with one of errs. A batch loader that returns one of errs says so of
 // its whole batch: GetMany answers that every key of it is absent, and remembers that. A value that was made from what is remembered
-// here can be kept.
+// here can be kept. What is remembered is which of errs it was, and not the text that wrapped it: a later read returns the one of errs
+// itself.
 func WithNegative(ttl time.Duration, errs ...error) Option {
 	return optionFunc(func(s *settings) {
 		s.negativeTTL, s.negative = ttl, errs
@@ -111,7 +112,9 @@ func WithBatch[K comparable, V any](load func(context.Context, []K) (map[K]V, er
 }
 
 // WithCodec replaces msgpack as the encoding of values in the bulk tier: JSON(), Proto(), or one of your own, which Memoize tries
-// with a zero value (of a pointer, what it points to): it panics for one that can't write it, or read it back.
+// with a zero value (of a pointer, what it points to; an empty slice or map): it panics for one that can't write it behind what dst
+// holds already, or read it back. A value that the
+// codec can't write later is returned and not stored, and the first is logged. WithoutHot says what callers get that share its load.
 func WithCodec(c Codec) Option {
 	return optionFunc(func(s *settings) {
 		if s.codec = c; c == nil {
@@ -120,7 +123,9 @@ func WithCodec(c Codec) Option {
 	})
 }
 
-// WithoutHot gives every caller its own decoded copy.
+// WithoutHot gives every caller its own decoded copy. Callers that share a load each get a copy by the codec. Where a value can't be
+// copied faithfully (the codec can't write it, or it would come back different), only the caller that leads the load has it: each of
+// the others loads for itself, at the same time, within Config.MaxLoads after a Reset.
 func WithoutHot() Option { return optionFunc(func(s *settings) { s.withoutHot = true }) }
 
 // WithoutBulk keeps decoded values only: for what no codec can carry (templates, compiled rules). Bounded by MaxHot and MaxHotBytes (see there how they

@@ -299,7 +299,7 @@ func (c *core[K, V]) find(found *candidate[V], k K, buf *[]byte, labels bool) (h
 	v := new(V)
 	if e.negative == 0 && !e.null {
 		if err = c.decode(encoded, v); err != nil {
-			c.encodeFailed.Do(func() { c.n.log.Error("lethe: a cached value could not be decoded", "function", c.name, "error", err) })
+			c.tellUnread(err)
 			return how, nil
 		}
 	}

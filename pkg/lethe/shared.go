@@ -26,7 +26,7 @@ func (e *hotEntry[K, V]) verify() {
 	case e.sampled():
 		e.compare()
 		return
-	case e.negative > 0 || e.c.s.withoutBulk:
+	case e.negative > 0 || e.null || e.c.s.withoutBulk:
 		return
 	}
 	text := ""
@@ -73,7 +73,7 @@ func (n *Node) verify() {
 func (e *hotEntry[K, V]) compareWith(encoded []byte) {
 	var stored, again, now V
 	err := e.c.guard("codec", func() error {
-		b, err := e.c.codec.Append(nil, e.value)
+		b, err := appendValue(e.c.codec, nil, e.value)
 		if err != nil {
 			return err
 		}

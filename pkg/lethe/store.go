@@ -195,9 +195,7 @@ func (c *core[K, V]) store(k K, text string, e *entry, v *V) bool {
 				}
 			}
 			if err != nil {
-				c.encodeFailed.Do(func() {
-					c.n.log.Error("lethe: a value could not be encoded and is not stored", "function", c.name, "error", err)
-				})
+				c.tellUnwritten(err)
 				return false
 			}
 		}
@@ -247,6 +245,18 @@ func (c *core[K, V]) verify(encoded []byte, v *V) (err error) {
 	return comesBack(c.codec, encoded, v)
 }
 
+// tellUnwritten logs the first value of the function that its codec could not write.
+func (c *core[K, V]) tellUnwritten(err error) {
+	c.encodeFailed.Do(func() {
+		c.n.log.Error("lethe: a value could not be encoded and is not stored", "function", c.name, "error", err)
+	})
+}
+
+// tellUnread logs the first value of the function that its codec could not read.
+func (c *core[K, V]) tellUnread(err error) {
+	c.decodeFailed.Do(func() { c.n.log.Error("lethe: a cached value could not be decoded", "function", c.name, "error", err) })
+}
+
 // refuseBulk keeps a value out of bulk that would come back different; the hot tier may have it.
 func (c *core[K, V]) refuseBulk(text string, err error) {
 	_ = c.n.tiers.bulk.Delete(text)
@@ -262,7 +272,7 @@ func (c *core[K, V]) isNil(v *V) bool { return c.nils && reflect.ValueOf(v).Elem
 // encode appends a value.
 func (c *core[K, V]) encode(buf *[]byte, v *V) (err error) {
 	defer c.n.caught("codec", c.name, &err)
-	b, err := c.codec.Append(*buf, *v)
+	b, err := appendValue(c.codec, *buf, *v)
 	if err == nil {
 		*buf = b
 	}
