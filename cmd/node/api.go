@@ -124,6 +124,10 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 			http.Redirect(w, r, location, said.status)
 			return
 		}
+		if said.status == http.StatusMethodNotAllowed {
+			writeError(w, bad(said.status, "method", "%s is not taken here: use %s", r.Method, said.header.Get("Allow")))
+			return
+		}
 		writeError(w, bad(said.status, "", "%s", strings.TrimSpace(said.body.String())))
 	})
 }

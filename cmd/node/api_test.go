@@ -260,7 +260,7 @@ func TestABadRequestNamesItsFieldAndChangesNothing(t *testing.T) {
 		{"GET", "/schemas/no.json", "", nil, 404, "file"},
 		{"GET", "/page/no.mjs", "", nil, 404, "file"},
 		{"GET", "/nowhere", "", nil, 404, ""},
-		{"DELETE", "/v1/invalidate", "", nil, 405, ""},
+		{"DELETE", "/v1/invalidate", "", nil, 405, "method"},
 		{"POST", "/v1/invalidate", "{", nil, 422, ""},
 		{"POST", "/v1/invalidate", `{"targets":[]}`, nil, 422, "targets"},
 		{"POST", "/v1/invalidate", `{"targets":[{"all":true},{"tag":"nofamily"}]}`, nil, 422, "targets[1].tag"},

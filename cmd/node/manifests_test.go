@@ -305,7 +305,7 @@ func TestWhatIsWrongWithAManifestRequestIsSaid(t *testing.T) {
 		{"GET", "/v1/kinds/nothing/schema", "", 404, "kind", 0, 0},
 		{"GET", "/v1/tickets/abc", "", 422, "ticket", 0, 0},
 		{"GET", "/v1/tickets/abc?timeout=2h", "", 400, "timeout", 0, 0},
-		{"PUT", "/v1/manifests", "", 405, "", 0, 0},
+		{"PUT", "/v1/manifests", "", 405, "method", 0, 0},
 		{"GET", "/v1/functions/manifest.get?arg=bot", "", 422, "args", 0, 0},
 		{"GET", "/v1/functions/manifest.get?args=[1,2,3]", "", 422, "args", 0, 0},
 		{"GET", "/v1/functions/manifest.get?arg=bot&arg=acme&arg=none", "", 404, "name", 0, 0},

@@ -76,7 +76,7 @@ func TestAStatusIsPutBesideTheManifest(t *testing.T) {
 		{at, "apiVersion: other.dev/v1\nstatus: {}", 422, "apiVersion", 0},
 		{at, "status: {}\n---\nstatus: {}", 422, "", 0},
 		{at, "status: {}\nstatus: {}", 400, "status", 2},
-		{at, "", 400, "", 0},
+		{at, "", 400, "status", 0},
 		{at, "status: ready", 422, "status", 0},
 		{at + "?dryRun=true", "status: {}", 400, "dryRun", 0},
 		{"/v1/manifests/robot/acme/nobody/status", "status: {}", 404, "name", 0},

@@ -70,7 +70,7 @@ func TestATokensNameIsWhoCalls(t *testing.T) {
 		{"a claim beside a name", "ci:" + goodToken, goodToken, []string{claim, "ada@host"}, 200, "ci (authenticated) for ada@host (claimed)"},
 		{"a claim of another token's name", "ci:" + goodToken + "\nweb:" + otherToken, goodToken, []string{claim, "web"}, 200, "ci (authenticated) for web (claimed)"},
 		{"a claim that looks like more", goodToken, goodToken, []string{claim, "ci (authenticated)"}, 422, claim},
-		{"an empty claim", goodToken, goodToken, []string{claim, ""}, 422, claim},
+		{"an empty claim", goodToken, goodToken, []string{claim, ""}, 400, claim},
 		{"a claim that is too long", goodToken, goodToken, []string{claim, strings.Repeat("x", 257)}, 422, claim},
 		{"two claims", goodToken, goodToken, []string{claim, "ada", claim, "eve"}, 400, claim},
 	} {

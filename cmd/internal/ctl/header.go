@@ -17,7 +17,8 @@ func requestHeaders() []string {
 
 // ReadHeaders are the headers of a request that begin with Lethe-, by the names that the constants have. NATS keeps the letter case
 // that a client writes and gives the first of several values, so that "lethe-dry-run: true" would be no dry run, and of two actors
-// one would count. Names are taken in any case; a header that is repeated, empty or unknown is a *Refusal that names it.
+// one would count. Names are taken in any case; a header that is repeated, empty or unknown is a *Refusal that names it. An empty token
+// is none.
 func ReadHeaders(all map[string][]string) (map[string]string, error) {
 	var (
 		headers = map[string]string{}
@@ -40,6 +41,8 @@ func ReadHeaders(all map[string][]string) (map[string]string, error) {
 		switch {
 		case times[name] > 1:
 			return nil, Refuse(http.StatusBadRequest, name, "%s: is given %d times, and nothing was done: give it once", name, times[name])
+		case headers[name] == "" && name == TokenHeader: // of whoever has none yet
+			delete(headers, name)
 		case headers[name] == "":
 			return nil, Refuse(http.StatusBadRequest, name, "%s: has no value, and nothing was done: give one, or leave it out", name)
 		}
