@@ -15,6 +15,8 @@ WORLD    ?= 30m
 SEED     ?= 1
 SOAK     ?= 10m
 DATABASES ?= sqlite
+# Most tests wait for time to pass: more of them at a time than there are processors.
+PARALLEL ?= 6
 
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT_VERSION  := v0.12.0
@@ -46,7 +48,7 @@ build: ## bin/lethe-node and bin/lethe-publisher
 
 test: postgres ## every test, with the race detector where there is a C compiler
 	@test -n "$(RACE)" || echo "note: no C compiler found, so the tests run without the race detector (install gcc)" >&2
-	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -timeout 60m ./...
+	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(RACE) -timeout 60m -parallel $(PARALLEL) ./...
 	cd chaos && $(GO) test ./judge ./whole
 	@$(GO) test -count=1 ./internal/floors # what go list says is no input that the test cache knows of
 

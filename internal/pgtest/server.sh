@@ -13,7 +13,7 @@ fail() {
 
 "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync --no-instructions \
 	>"$folder/log" 2>&1 </dev/null || fail initdb
-"$programs/postgres" -D "$folder/data" -k "$folder" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=300 \
+"$programs/postgres" -D "$folder/data" -k "$folder" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=600 \
 	-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_prepared_transactions=20 >>"$folder/log" 2>&1 </dev/null &
 server=$!
 until "$programs/pg_isready" -q -h 127.0.0.1 -p "$port"; do
