@@ -141,7 +141,7 @@ func explained(all ctl.Explanations) (rows, names []string) {
 			if !n.Usable {
 				cached = "outdated" // in memory, and not served any more
 			}
-			head = strings.Join([]string{n.Node, cached, string(n.Tier), stamp(n.Born), stamp(n.Expires)}, "\t")
+			head = strings.Join([]string{plain(n.Node), cached, string(n.Tier), stamp(n.Born), stamp(n.Expires)}, "\t")
 		}
 		if len(n.Labels) == 0 {
 			rows = append(rows, head+"\t-\t-")

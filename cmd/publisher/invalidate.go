@@ -144,7 +144,7 @@ func (o *options) invalidate(cmd *cobra.Command, list []event.Target, in invalid
 		}
 		rows := []string{"TARGET\tTOKEN"}
 		for _, t := range list {
-			rows = append(rows, t.String()+"\t"+token.String())
+			rows = append(rows, plain(t.String())+"\t"+token.String())
 		}
 		return errors.Join(o.output.print(cmd.OutOrStdout(), result, rows, token.String()), err)
 	})

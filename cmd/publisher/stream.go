@@ -91,7 +91,7 @@ func (o *options) stream(cmd *cobra.Command, work func(context.Context, *nats.Co
 		"replicas\t" + strconv.Itoa(v.Replicas), "server\t" + v.Server,
 	}
 	for _, p := range v.Problems {
-		rows = append(rows, "problem\t"+p)
+		rows = append(rows, "problem\t"+plain(p))
 	}
 	return errors.Join(o.output.print(cmd.OutOrStdout(), v, rows, v.Stream), s.Fatal())
 }

@@ -127,4 +127,12 @@ func TestWhatOthersWroteDoesNotReachTheTerminalRaw(t *testing.T) {
 	if got := plain("a\x1b[31mb\nc\u009bd"); got != "a·[31mb·c·d" {
 		t.Errorf("got %q", got)
 	}
+	for _, r := range []rune{'\t', 0x7f, 0xad, 0x200b, 0x200d, 0x200e, 0x2028, 0x2029, 0x202e, 0x2066, 0x3164, 0xfeff, 0xfe0f, 0xe0041, 0xe000, 0x378} {
+		if got := plain("a" + string(r) + "b"); got != "a·b" {
+			t.Errorf("%U: got %q", r, got)
+		}
+	}
+	if text := "Jörg Müller 日本 é\u00a0€ 😀 [x] (y)"; plain(text) != text {
+		t.Errorf("got %q", plain(text))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -179,10 +180,11 @@ func said(m tail.Message) string {
 	return strings.Join(parts, " ")
 }
 
-// plain keeps what others wrote from moving the cursor or colouring the terminal.
+// plain keeps what others wrote from moving the cursor, colouring the terminal, and turning or hiding what stands beside it: controls,
+// marks of direction, characters without width, separators of lines and what Unicode has not assigned.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if r != ' ' && !unicode.IsGraphic(r) || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			return '·'
 		}
 		return r

@@ -60,19 +60,35 @@ func (a Actor) String() string {
 }
 
 // CheckActor refuses a name that a caller can't give itself: it is 1 to 256 bytes of UTF-8, of characters that can be seen and inner
-// spaces, without parentheses, which say how an actor is known.
+// spaces, without parentheses and what looks like them, which say how an actor is known.
 func CheckActor(field, who string) error {
 	switch {
 	case who == "":
 		return invalid(field, "is empty: name somebody, like ada@host")
 	case len(who) > maxActor:
 		return invalid(field, "%q has %d bytes, at most %d are allowed", clip(who), len(who), maxActor)
-	case !utf8.ValidString(who), strings.ContainsFunc(who, func(r rune) bool { return !unicode.IsPrint(r) || r == '(' || r == ')' }):
+	case !utf8.ValidString(who), strings.ContainsFunc(who, misleads):
 		return invalid(field, "%q: use UTF-8 of characters that can be seen, without parentheses, like ada@host", clip(who))
 	case strings.TrimSpace(who) != who:
 		return invalid(field, "%q begins or ends with a space", clip(who))
 	}
 	return nil
+}
+
+// misleads says whether a character can't be seen, or looks like a parenthesis: any bracket but [ ] { } and < >, in whatever script, and the
+// digits and letters that stand in parentheses of their own, like U+249C. Fillers are letters to Unicode, and empty to the eye.
+func misleads(r rune) bool {
+	switch {
+	case r == '[' || r == ']' || r == '{' || r == '}':
+		return false
+	case !unicode.IsPrint(r), unicode.In(r, unicode.Ps, unicode.Pe, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
+		return true
+	case r >= 0x239b && r <= 0x23b1: // pieces of large parentheses and brackets
+		return true
+	case r == 0x2800: // an empty pattern of braille
+		return true
+	}
+	return r >= 0x2474 && r <= 0x2487 || r >= 0x249c && r <= 0x24b5 || r >= 0x3200 && r <= 0x3243 || r >= 0x1f110 && r <= 0x1f12a || r >= 0x1f240 && r <= 0x1f248
 }
 
 // WithActor says who makes the changes announced with ctx, e.g. "user" and a login; receivers see it, and it travels in

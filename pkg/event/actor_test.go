@@ -81,13 +81,15 @@ func TestAClaimTravelsInEveryForm(t *testing.T) {
 
 func TestWhatACallerMayCallItself(t *testing.T) {
 	t.Parallel()
-	for _, who := range []string{"ada", "ada@host", "Ada Lovelace", "jörg@büro", `CORP\ada`, "system:serviceaccount:shop:web", "cn=ada,ou=dev", strings.Repeat("x", 256)} {
+	for _, who := range []string{"ada", "ada@host", "Ada Lovelace", "jörg@büro", `CORP\ada`, "system:serviceaccount:shop:web", "cn=ada,ou=dev", "ada [ops]", "艾达", strings.Repeat("x", 256)} {
 		if err := event.CheckActor("f", who); err != nil {
 			t.Errorf("%q: %v", who, err)
 		}
 	}
 	for _, who := range []string{
 		"", " ", " ada", "ada ", "a\nb", "a\x1b[31mb", "a\x00", "a\u202eb", "a\u00a0b", "a\xff", "ci (authenticated)", strings.Repeat("x", 257),
+		"ci （authenticated）", "ci ❨authenticated❩", "ci ⁽authenticated⁾", "ci ﹙authenticated﹚", "ci ⟮authenticated⟯", "ci ⦅authenticated⦆", "ci ︵a", "ci 🄐", "ci ⒜",
+		"a\u200bb", "a\u200db", "a\u00adb", "a\u2028b", "a\u2029b", "a\u2066b", "a\ufeffb", "a\ufe0fb", "a\u3164b", "a\u2800b", "a\U000e0041b", "a\ue000b", "a\u0378b",
 	} {
 		var e *event.Error
 		if err := event.CheckActor("Lethe-Actor", who); !errors.As(err, &e) || e.Field != "Lethe-Actor" {
