@@ -95,7 +95,7 @@ func TestUnknownRepeatedOrEmptyParameterIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _ = w.Body.Close(); w.StatusCode != 400 {
+	if _ = w.Body.Close(); w.StatusCode != http.StatusBadRequest {
 		t.Errorf("two reasons: %d", w.StatusCode)
 	}
 	s.must(200, "GET", "/v1/manifests/bot/acme/kept", "")

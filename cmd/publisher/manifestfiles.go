@@ -53,7 +53,7 @@ func (g given) name() ctl.Name {
 func (g given) misspelt() error {
 	var top, meta map[string]json.RawMessage
 	if json.Unmarshal(g.JSON, &top) != nil || json.Unmarshal(top["metadata"], &meta) != nil {
-		return nil // it has no name either
+		return nil //nolint:nilerr // it has no name either, which is said
 	}
 	for _, part := range []struct {
 		field   string

@@ -37,7 +37,7 @@ func TestDecodeRefusesWhatEncodingJSONWouldReadAsSomethingElse(t *testing.T) {
 		{`{"\u212aind":"bot"}`, "[\"\u212aind\"]", "did you mean kind?"}, // the sign for kelvin, which encoding/json takes for a k
 		{`{"kind":"bot","kind":"account"}`, "kind", "twice"},
 		{`{"kind":"bot","resourceVersion":"1","resource\u0056ersion":""}`, "resourceVersion", "twice"},
-		{`{"kind":"bot","nmae":"a"}`, "nmae", "no member here"},
+		{`{"kind":"bot","title":"a"}`, "title", "no member here"},
 		{`{"kind":"bot","Hidden":"a"}`, "Hidden", "no member here"},
 		{`{"kind":"bot","named":{}}`, "named", "no member here"},
 		{`{"kind":"bot","parts":[{"kind":"a"},{"Kind":"b"}]}`, "parts[1].Kind", "did you mean kind?"},
