@@ -57,19 +57,11 @@ func (k jsonCheck) fields(t reflect.Type, path string, addressable bool, names m
 			name = ""
 		}
 		inline := f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct
-		switch custom, _ := jsonPair(f.Type, at, true); {
-		case f.Name == "_":
+		if f.Name == "_" {
 			continue
-		case !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct):
-			return fmt.Errorf("%s is unexported, so JSON leaves it out", at)
-		case f.Tag.Get("json") == "-":
-			return fmt.Errorf(`%s is left out of JSON by its tag "-"`, at)
-		case hasOption(options, "omitempty") && f.Type.Kind() != reflect.Pointer || hasOption(options, "omitzero"):
-			return fmt.Errorf("%s is omitted from JSON when it is empty, and may come back as nil; remove omitempty and omitzero from its tag", at)
-		case f.Anonymous && f.Type.Kind() == reflect.Pointer:
-			return fmt.Errorf("%s is an embedded pointer; give the field a name", at)
-		case f.Anonymous && !f.IsExported() && custom:
-			return fmt.Errorf("%s is unexported and writes itself, which JSON does not ask it for; give the field a name", at)
+		}
+		if err := jsonField(f, at, options); err != nil {
+			return err
 		}
 		if inline {
 			if err := k.fields(f.Type, at, addressable, names); err != nil {
@@ -87,6 +79,23 @@ func (k jsonCheck) fields(t reflect.Type, path string, addressable bool, names m
 		if err := k.check(f.Type, at, addressable); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// jsonField refuses a field that JSON leaves out, or may leave out.
+func jsonField(f reflect.StructField, at, options string) error {
+	switch custom, _ := jsonPair(f.Type, at, true); {
+	case !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct):
+		return fmt.Errorf("%s is unexported, so JSON leaves it out", at)
+	case f.Tag.Get("json") == "-":
+		return fmt.Errorf(`%s is left out of JSON by its tag "-"`, at)
+	case hasOption(options, "omitempty") && f.Type.Kind() != reflect.Pointer || hasOption(options, "omitzero"):
+		return fmt.Errorf("%s is omitted from JSON when it is empty, and may come back as nil; remove omitempty and omitzero from its tag", at)
+	case f.Anonymous && f.Type.Kind() == reflect.Pointer:
+		return fmt.Errorf("%s is an embedded pointer; give the field a name", at)
+	case f.Anonymous && !f.IsExported() && custom:
+		return fmt.Errorf("%s is unexported and writes itself, which JSON does not ask it for; give the field a name", at)
 	}
 	return nil
 }
