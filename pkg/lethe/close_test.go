@@ -98,7 +98,7 @@ func TestCloseDoesNotWaitForWhatALoadReadsAfterItsEnd(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		return 0, nil
+		return 0, ctx.Err()
 	}, lethe.WithTimeout(100*time.Millisecond))
 	got := make(chan error, 1)
 	go func() { _, err := outer.Get(context.Background(), 1); got <- err }()
