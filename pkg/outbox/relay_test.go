@@ -77,7 +77,7 @@ func TestARelayThatHangsIsTakenOverAndDoesNotComeBack(t *testing.T) {
 	conform(t, func(t *testing.T, e engine) {
 		dsn, db := e.fresh(t)
 		p := settle(t, connect(t, serve(t)))
-		var frozen atomic.Bool
+		var frozen, stands atomic.Bool
 		melt := make(chan struct{})
 		var once sync.Once
 		thaw := func() { once.Do(func() { close(melt) }) }
@@ -87,11 +87,19 @@ func TestARelayThatHangsIsTakenOverAndDoesNotComeBack(t *testing.T) {
 				<-melt
 			}
 		}
-		first := start(t, db, p, hasty, func(s *setting) { s.hooks.Beat = hang; s.hooks.Published = hang })
+		first := start(t, db, p, hasty, func(s *setting) {
+			s.hooks.Beat = func() {
+				if frozen.Load() {
+					stands.Store(true)
+					<-melt
+				}
+			}
+			s.hooks.Published = hang
+		})
 		eventually(t, "the first works", func() bool { return works(t, first) })
 		second := start(t, e.open(t, dsn), p, hasty)
 		frozen.Store(true)
-		eventually(t, "it knows that it has not shown itself", func() bool { return !works(t, first) })
+		eventually(t, "it knows that it has not shown itself", func() bool { return stands.Load() && !works(t, first) })
 		var tickets []outbox.Ticket
 		for i := range 10 {
 			tickets = append(tickets, e.write(t, db, true, event.Tag(fmt.Sprintf("user:%d", i))))
