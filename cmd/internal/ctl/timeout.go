@@ -62,22 +62,37 @@ func (a *arrivals) once(life context.Context, subs []*nats.Subscription) {
 		return
 	}
 	for _, sub := range subs {
-		for {
-			waiting, _, err := sub.Pending()
-			if err != nil {
-				return
-			}
-			if waiting == 0 {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(arrivalPause):
-			}
+		if !handedOver(ctx, sub) {
+			return
 		}
 	}
 	a.since.Store(&asked)
+}
+
+// handedOver waits until what is pending now is no longer: until nothing is, or one that came later has its turn.
+func handedOver(ctx context.Context, sub *nats.Subscription) bool {
+	last := int64(0)
+	for {
+		waiting, _, err := sub.Pending()
+		if err != nil {
+			return false
+		}
+		begun, err := sub.Delivered()
+		if err != nil {
+			return false
+		}
+		if last == 0 {
+			last = begun + int64(waiting) // or one more, which has begun between the two looks
+		}
+		if waiting == 0 || begun > last {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(arrivalPause):
+		}
+	}
 }
 
 // left is how long the asker of a question that is handed over now, with this timeout, still waits, at least. A refusal means that this

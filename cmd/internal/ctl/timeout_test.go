@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -152,6 +153,43 @@ func TestAMeasurementCountsOnlyWhenAllBeforeItIsHandedOver(t *testing.T) {
 		t.Error("it counts while a message from before is being handed over")
 	}
 	close(end)
+	for begun := time.Now(); a.since.Load() == first && time.Since(begun) < patience; {
+		a.once(t.Context(), []*nats.Subscription{sub})
+	}
+	if a.since.Load() == first {
+		t.Error("it never counts")
+	}
+}
+
+// There is always something pending where questions come faster than they are handed over.
+func TestAMeasurementCountsUnderASteadyStream(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	nc, from := w.connect(), w.connect()
+	ctx, cancel := context.WithCancel(t.Context())
+	sub, err := nc.Subscribe("busy", func(m *nats.Msg) {
+		if err := from.PublishMsg(&nats.Msg{Subject: "busy"}); err != nil || ctx.Err() != nil {
+			return
+		}
+		for waiting := 0; waiting < 2 && ctx.Err() == nil; {
+			waiting, _, _ = m.Sub.Pending()
+			runtime.Gosched()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		if err := sub.Unsubscribe(); err != nil {
+			t.Error(err)
+		}
+	}()
+	a := newArrivals(nc)
+	first := a.since.Load()
+	if err := errors.Join(nc.FlushTimeout(patience), from.Publish("busy", nil), from.Publish("busy", nil)); err != nil {
+		t.Fatal(err)
+	}
 	for begun := time.Now(); a.since.Load() == first && time.Since(begun) < patience; {
 		a.once(t.Context(), []*nats.Subscription{sub})
 	}
