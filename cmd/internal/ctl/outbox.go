@@ -26,8 +26,9 @@ type Outbox struct {
 // MaxOutboxError bounds the text of an outbox's error, in bytes.
 const MaxOutboxError = 256
 
-// outboxWait is how long other nodes are asked for their outboxes.
-const outboxWait = 700 * time.Millisecond
+// outboxWait is how long other nodes are asked for their outboxes: for longer than they ask their databases, so that one whose database
+// does not answer says so.
+const outboxWait = 1500 * time.Millisecond
 
 // WithOutboxes asks the members how their outboxes are. One that does not tell, because it has no database, is a library's node or
 // may not be asked, is left without.
